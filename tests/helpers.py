@@ -1,0 +1,25 @@
+"""What several tests need: tensors from a generator, and comparisons that name what differs."""
+
+import numpy as np
+
+import tinycnn
+
+
+def leaf(rng, *shape, device="cpu", dtype=np.float64, low=-1.0, high=1.0):
+    """A leaf tensor of random numbers that wants a gradient."""
+    return tinycnn.tensor(rng.uniform(low, high, shape), dtype, device, requires_grad=True)
+
+
+def batch_last(x):
+    """The same (N, C, H, W) array, stored with N as the fastest axis: how the engine keeps its activations."""
+    return np.ascontiguousarray(x.transpose(1, 2, 3, 0)).transpose(3, 0, 1, 2)
+
+
+def assert_close(actual, expected, rtol=1e-12, atol=1e-12):
+    """Same shape, and equal to rounding; takes tensors and arrays from any device."""
+    a, b = (
+        t.detach().cpu().numpy() if hasattr(t, "cpu") else getattr(t, "numpy", lambda t=t: t)()
+        for t in (actual, expected)
+    )
+    assert a.shape == b.shape, f"shape {a.shape} is not {b.shape}"
+    np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)

@@ -1,0 +1,87 @@
+"""Argument checks that several operations share.  Each message says: function, fact, expectation, shapes."""
+
+import math
+from typing import Any
+
+from tinycnn.tensor import Tensor
+
+Pair = int | tuple[int, int]  # one number for both directions, or (height, width)
+
+
+def pair(function: str, name: str, value: Pair, least: int) -> tuple[int, int]:
+    """`value` as (height, width), each at least `least`."""
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(hasattr(v, "__index__") and not isinstance(v, bool) for v in both):
+        raise TypeError(f"{function}: {name} must be an int or a pair (height, width) of ints, got {value!r}")
+    if min(both) < least:
+        raise ValueError(f"{function}: {name} must be at least {least}, got {value!r}")
+    return int(both[0]), int(both[1])
+
+
+def tensors(function: str, **named: Tensor | None) -> None:
+    """All are Tensors (or None), floating, on one device and of one dtype."""
+    given = {name: t for name, t in named.items() if t is not None}
+    for name, t in given.items():
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                f"{function}: {name} must be a Tensor, got {type(t).__name__}; wrap it with tinycnn.tensor(...)"
+            )
+        if t.dtype.kind != "f":
+            raise TypeError(f"{function}: {name} must be floating point, got {t.dtype}; convert it with .float()")
+    for what in ("device", "dtype"):
+        if len({getattr(t, what) for t in given.values()}) > 1:
+            facts = ", ".join(f"{name} {getattr(t, what)}" for name, t in given.items())
+            raise (ValueError if what == "device" else TypeError)(
+                f"{function}: all tensors must have the same {what}, got {facts}; convert with .to(...)"
+            )
+
+
+def rank(function: str, name: str, t: Tensor, axes: str) -> None:
+    """`t` has exactly the axes that are written out, as in "(N, C, H, W)"."""
+    expected = axes.count(",") + 1 if axes.rstrip(")").rstrip()[-1] != "," else axes.count(",")
+    if t.ndim != expected:
+        raise ValueError(f"{function}: {name} must have {expected} axes {axes}, got shape {t.shape}")
+
+
+def no_empty(function: str, name: str, t: Tensor) -> None:
+    """No axis of `t` has length 0."""
+    if math.prod(t.shape) == 0:
+        raise ValueError(f"{function}: {name} is empty, got shape {t.shape}; every axis must be at least 1 long")
+
+
+def output_size(
+    function: str,
+    size: tuple[int, int],
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    dilation: tuple[int, int] = (1, 1),
+    ceil_mode: bool = False,
+) -> tuple[int, int]:
+    """(OH, OW): how many windows fit, floor((n + 2*p - d*(k - 1) - 1) / s) + 1 in each direction.
+
+    With ceil_mode the division rounds up, but, as in torch, the last window must start inside the image or its
+    left padding.  ValueError where not even one window fits.
+    """
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    if any(span > n + 2 * p for span, n, p in zip(spans, size, padding, strict=True)):
+        raise ValueError(
+            f"{function}: the kernel covers {spans[0]} x {spans[1]} pixels but the padded input has only "
+            f"{size[0] + 2 * padding[0]} x {size[1] + 2 * padding[1]} "
+            f"(input {size}, padding {padding}, kernel {kernel}, dilation {dilation}); "
+            "use a smaller kernel or more padding"
+        )
+    result = []
+    for n, span, s, p in zip(size, spans, stride, padding, strict=True):
+        room = n + 2 * p - span
+        windows = (-(-room // s) if ceil_mode else room // s) + 1
+        if ceil_mode and (windows - 1) * s >= n + p:
+            windows -= 1
+        result.append(windows)
+    return result[0], result[1]
+
+
+def choice(function: str, name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    """`value` is one of the allowed words."""
+    if value not in allowed:
+        raise ValueError(f"{function}: {name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")

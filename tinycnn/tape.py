@@ -1,0 +1,136 @@
+"""tape: what happened in the forward pass, and how backward plays it in reverse.
+
+Each differentiable operation leaves one Node: which op ran, what it saved (ctx), and where its inputs came from.
+The nodes form a graph that points from results back to their inputs; `run_backward` visits it so that a node
+runs only when every use of its output has reported its share of the gradient.
+"""
+
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+from tinycnn.backend import Array
+
+Backward = Callable[..., "Array | None | tuple[Array | None, ...]"]
+
+
+class Leaf(Protocol):
+    """A tensor that no operation made: a parameter or an input.  Gradients end here."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+class Context(SimpleNamespace):
+    """What forward keeps for backward, by name: `ctx.save(cols=cols)`, later `ctx.cols`.
+
+    `ctx.needs[i]` tells whether input i wants a gradient, so that backward can skip the others.
+    """
+
+    needs: tuple[bool, ...]
+
+    def save(self, **values: Any) -> None:
+        self.__dict__.update(values)
+
+
+class Node:
+    """One recorded operation: its name, its backward, what it saved, and the sources of its inputs."""
+
+    def __init__(
+        self,
+        name: str,
+        backward: Backward,
+        ctx: Context,
+        sources: Sequence["Node | Leaf | None"],  # None: an input that needs no gradient
+        shapes: Sequence[tuple[int, ...]],  # of the inputs
+    ) -> None:
+        self.name, self.backward, self.ctx, self.sources, self.shapes = name, backward, ctx, sources, shapes
+        # One more than any input's: a node always has a higher generation than the nodes it depends on.
+        self.generation: int = 1 + max((s.generation for s in sources if isinstance(s, Node)), default=0)
+        self.watchers: list[Callable[[Array], None]] = []  # told the gradient of this node's output
+        self.released = False
+
+    def release(self) -> None:
+        """Forget everything saved, so that its memory is free as soon as backward has passed."""
+        self.ctx, self.sources, self.watchers, self.released = Context(), (), [], True
+
+    def __repr__(self) -> str:
+        return f"<{self.name}>"
+
+
+def run_backward(
+    root: Node, gradient: Array, deposit: Callable[[Leaf, Array], None], retain_graph: bool = False
+) -> None:
+    """Send `gradient`, of the shape of root's output, back through the graph; `deposit` receives each leaf's share.
+
+    Nodes run in order of falling generation.  Every user of a node's output has a higher generation than the
+    node itself, so when a node's turn comes all of them have added their share: sums over reuse (diamonds) are
+    complete, and nothing recurses however long the chain.  A leaf that is used k times receives k deposits.
+    """
+    waiting = {root: gradient}  # the gradient gathered so far, per node that has still to run
+    ticket = itertools.count()  # breaks ties between equal generations, always in the same way
+    queue = [(-root.generation, next(ticket), root)]
+    while queue:
+        node = heapq.heappop(queue)[2]
+        for source, dx in zip(node.sources, _input_gradients(node, waiting.pop(node)), strict=True):
+            if source is None or dx is None:
+                continue
+            if not isinstance(source, Node):
+                deposit(source, dx)
+            elif source in waiting:
+                waiting[source] = waiting[source] + dx  # not in place: dx may be shared with another input
+            else:
+                waiting[source] = dx
+                heapq.heappush(queue, (-source.generation, next(ticket), source))
+        if not retain_graph:
+            node.release()
+
+
+def _input_gradients(node: Node, dy: Array) -> tuple[Array | None, ...]:
+    """Run one node's backward and hold its answer to the shapes of its inputs."""
+    if node.released:
+        raise RuntimeError(
+            f"backward: {node.name} has been passed by an earlier backward and its saved arrays are freed; "
+            "call the first backward with retain_graph=True, or run the forward again"
+        )
+    for watcher in node.watchers:
+        watcher(dy)
+    answer = node.backward(node.ctx, dy)
+    gradients = answer if isinstance(answer, tuple) else (answer,)
+    if len(gradients) != len(node.shapes):
+        raise RuntimeError(f"{node.name}: backward returned {len(gradients)} gradients for {len(node.shapes)} inputs")
+    for i, (dx, shape) in enumerate(zip(gradients, node.shapes, strict=True)):
+        if dx is not None and dx.shape != shape:
+            raise RuntimeError(
+                f"{node.name}: backward returned a gradient of shape {dx.shape} for input {i} of shape {shape}"
+            )
+    return gradients
+
+
+class _Mode(threading.local):
+    recording = True
+
+
+_mode = _Mode()  # per thread: a worker that evaluates does not stop another from training
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations of this thread are being recorded."""
+    return _mode.recording
+
+
+class no_grad(ContextDecorator):
+    """Within `with no_grad():`, or a function decorated with `@no_grad()`, nothing is recorded in this thread."""
+
+    def _recreate_cm(self) -> "no_grad":
+        return no_grad()  # a fresh one for each call of a decorated function: calls may nest, and threads overlap
+
+    def __enter__(self) -> None:
+        self._outside, _mode.recording = _mode.recording, False
+
+    def __exit__(self, *exc: object) -> None:
+        _mode.recording = self._outside
