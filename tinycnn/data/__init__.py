@@ -1,0 +1,28 @@
+"""Data: Fashion-MNIST, MNIST, a generated stand-in, and batches of them.
+
+    train, test = load("auto")                        # two Datasets: .images uint8 (N, 1, 28, 28), .labels int64 (N,)
+    for images, labels in Batches(train.images, train.labels, batch_size=256):
+        x = scale(images)                             # float32 in [0, 1]
+
+Read in this order: idx (the file format), sources (where files are and which are right), download, dataset and
+datasets, batches; silhouettes (the generated images) stands by itself.
+"""
+
+from .batches import Batches, scale
+from .dataset import Dataset
+from .datasets import MNIST, DatasetError, FashionMNIST, load
+from .idx import IdxError, read_idx
+from .silhouettes import Silhouettes
+
+__all__ = [
+    "MNIST",
+    "Batches",
+    "Dataset",
+    "DatasetError",
+    "FashionMNIST",
+    "IdxError",
+    "Silhouettes",
+    "load",
+    "read_idx",
+    "scale",
+]

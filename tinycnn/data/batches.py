@@ -1,0 +1,80 @@
+"""Batches: the images of an epoch in a new order each time, and scale: bytes to numbers in [0, 1]."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Batches:
+    """Cuts (images, labels) into batches; each `for` loop over it is one epoch in an order of its own.
+
+        batches = Batches(train.images, train.labels, batch_size=256)
+        for epoch in range(10):
+            for images, labels in batches:  # uint8 (256, 1, 28, 28), int64 (256,); the last batch is smaller
+                ...
+
+    images is an array (N, C, H, W) and labels (N,), both NumPy's or both CuPy's; the batches stay where they
+    are.  The order of an epoch depends on seed and the epoch's number alone and is drawn on the CPU, so it is the
+    same on every device, and a run can go on in the middle of an epoch: see from_batch.  drop_last leaves out a
+    last batch that is not full.  Raises ValueError for images and labels of different number, batch_size below
+    1, or a negative seed.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.int64],
+        batch_size: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        if len(images) != len(labels):
+            raise ValueError(f"Batches: {len(images)} images but {len(labels)} labels, expected one label an image")
+        if batch_size < 1 or seed < 0:
+            raise ValueError(f"Batches: batch_size is {batch_size} (expected 1 or more), seed {seed} (0 or more)")
+        self.images = images
+        self.labels = labels
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.seed = seed
+        self.drop_last = drop_last
+        self.epoch = 0  # the epoch that the next `for` loop runs, counted from 0; may be set
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.images), self.batch_size)
+        return full + (rest > 0 and not self.drop_last)
+
+    def __iter__(self) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+        self.epoch += 1
+        return self.from_batch(self.epoch - 1, 0)
+
+    def from_batch(self, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
+        """The batches of an epoch from batch `first` on: how a run resumes.  Leaves self.epoch alone."""
+        xp = self.images.__array_namespace__()
+        order = xp.asarray(self.order(epoch))  # to the device once an epoch
+        for batch in range(first, len(self)):
+            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield self.images.take(chosen, axis=0), self.labels.take(chosen)
+
+    def order(self, epoch: int) -> npt.NDArray[np.int64]:
+        """The indices of the images in the order in which the epoch takes them, (N,), on the CPU."""
+        if not self.shuffle:
+            return np.arange(len(self.images))
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
+
+
+def scale(images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float32) -> npt.NDArray[np.floating]:
+    """images / 255: uint8 (N, C, H, W) to numbers in [0, 1] of the same shape, on the same device.
+
+    In memory N comes last, the order in which every operation of tinycnn reads its input.  The images are
+    turned before they are divided because turning bytes moves a quarter of the memory.  The numbers are those
+    of torchvision's ToTensor, to the last bit.  Raises ValueError for another shape or type.
+    """
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ValueError(f"scale: images are {images.dtype} {images.shape}, expected uint8 (N, C, H, W)")
+    xp = images.__array_namespace__()
+    batch_last = xp.ascontiguousarray(images.transpose(1, 2, 3, 0))  # (C, H, W, N)
+    scaled: npt.NDArray[np.floating] = xp.divide(batch_last, 255, dtype=dtype)
+    return scaled.transpose(3, 0, 1, 2)  # (N, C, H, W)
