@@ -14,9 +14,28 @@ from .download import DownloadError
 from .download import download as download_file
 from .idx import IdxError
 from .silhouettes import Silhouettes
-from .sources import FASHION, MNIST_DIGITS, TEST_FILES, TRAIN_FILES, Source, cache_folder, search_folders, verified
+from .sources import (
+    FASHION,
+    MNIST_DIGITS,
+    TEST_FILES,
+    TRAIN_FILES,
+    Folder,
+    Source,
+    cache_folder,
+    search_folders,
+    verified,
+)
 
 SILENCE = 12.0  # seconds without a byte, over all mirrors, after which there is no network
+
+
+STAND_IN = """
+################################################################################
+#  THIS IS NOT FASHION-MNIST.                                                  #
+#  Training goes on with Silhouettes, clothing drawn by tinycnn itself.        #
+#  Accuracies on it do not compare with anybody's on Fashion-MNIST.            #
+################################################################################
+"""
 
 
 class DatasetError(RuntimeError):
@@ -31,7 +50,7 @@ class FashionMNIST(Dataset):
     each; if they are nowhere and download is true, they are downloaded into the cache.  Raises DatasetError.
     """
 
-    def __init__(self, train: bool, data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> None:
+    def __init__(self, train: bool, data_dir: Folder | None = None, download: bool = True) -> None:
         images, labels = _arrays(FASHION, train, data_dir, download)
         super().__init__(FASHION.name, train, images, labels, FASHION_CLASSES)
 
@@ -44,23 +63,23 @@ class MNIST(Dataset):
     true, they are downloaded into the cache.  Raises DatasetError.
     """
 
-    def __init__(self, train: bool, data_dir: str | os.PathLike[str] | None = None, download: bool = True) -> None:
+    def __init__(self, train: bool, data_dir: Folder | None = None, download: bool = True) -> None:
         images, labels = _arrays(MNIST_DIGITS, train, data_dir, download)
         super().__init__(MNIST_DIGITS.name, train, images, labels, DIGIT_CLASSES)
 
 
 def load(
     name: str = "auto",
-    data_dir: str | os.PathLike[str] | None = None,
+    data_dir: Folder | None = None,
     download: bool = True,
     notice: Callable[[str], None] | None = None,
 ) -> tuple[Dataset, Dataset]:
     """The training set and the test set called "fashion", "mnist" or "silhouettes"; "auto" always finds one.
 
     "auto" is Fashion-MNIST or, where that cannot be had, Silhouettes: images drawn by this package, on which
-    accuracies are not those of Fashion-MNIST.  Then the reason, in a box, is handed to notice, which a program
-    sets to a function that prints; by default it becomes a Python warning.  Raises DatasetError for "fashion"
-    and "mnist" that cannot be had, ValueError for any other name.
+    accuracies are not those of Fashion-MNIST.  Then a boxed notice and the reason are handed to `notice`, which
+    a program sets to a function that prints; by default they become a Python warning.  Raises DatasetError if
+    "fashion" or "mnist" cannot be had, ValueError for any other name.
     """
     if name == "silhouettes":
         return Silhouettes(train=True), Silhouettes(train=False)
@@ -73,7 +92,7 @@ def load(
     except DatasetError as error:
         if name == "fashion":
             raise
-        text = _boxed(f"{STAND_IN}\n\n{error}")
+        text = f"{STAND_IN}\n{error}"
     if notice is None:
         warnings.warn(text, stacklevel=2)
     else:
@@ -81,27 +100,14 @@ def load(
     return load("silhouettes")
 
 
-STAND_IN = """\
-THIS IS NOT FASHION-MNIST.
-Training goes on with Silhouettes, images of clothing drawn by tinycnn itself.
-Accuracies on them do not compare with anybody's on Fashion-MNIST."""
-
-
-def _boxed(text: str) -> str:
-    lines = text.splitlines()
-    width = max(len(line) for line in lines)
-    edge = "#" * (width + 4)
-    return "\n".join(["", edge, *(f"# {line:{width}} #" for line in lines), edge, ""])
-
-
 def _arrays(
-    source: Source, train: bool, data_dir: str | os.PathLike[str] | None, download: bool
+    source: Source, train: bool, data_dir: Folder | None, download: bool
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     images, labels = TRAIN_FILES if train else TEST_FILES
     return _array(source, images, data_dir, download), _array(source, labels, data_dir, download)
 
 
-def _array(source: Source, name: str, data_dir: str | os.PathLike[str] | None, download: bool) -> npt.NDArray[np.uint8]:
+def _array(source: Source, name: str, data_dir: Folder | None, download: bool) -> npt.NDArray[np.uint8]:
     """The array in the file `name`: from the first folder that has the right one, else from a mirror."""
     report = [f"{source.name}: there is no {name}(.gz) to use.", "Looked in:"]
     for folder in search_folders(source, data_dir):

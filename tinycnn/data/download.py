@@ -4,7 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from requests import Response
 
 MAX_BYTES = 64 * 2**20  # the largest file of these datasets is 26 MB
 
@@ -28,8 +31,11 @@ def download(url: str, path: Path, patience: float) -> None:
 
     with open(path, "wb") as file:
         sink = _Sink(file)
-        bar = tqdm(desc=path.name, unit="B", unit_scale=True, leave=False, disable=None)
-        downloader = HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=patience)
+        # On a terminal only; total is 1 because pooch ignores an empty bar, and then sets the true total itself.
+        bar = tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False, disable=None)
+        downloader = HTTPDownloader(
+            progressbar=bar, chunk_size=2**16, timeout=patience, hooks={"response": sink.answered}
+        )
         thread = threading.Thread(target=sink.fill, args=(downloader, url), daemon=True)
         thread.start()
         try:
@@ -53,12 +59,19 @@ class _Sink:
         self.last_arrival = time.monotonic()
         self.closed = False
         self.error: Exception | None = None
+        self.answer: "Response | None" = None
 
     def fill(self, downloader: Callable[[str, "_Sink", None], None], url: str) -> None:
         try:
             downloader(url, self, None)
         except Exception as error:  # whatever it is, the thread that waits has to hear of it
             self.error = error
+        finally:
+            if self.answer is not None:  # pooch leaves it open when the transfer fails
+                self.answer.close()
+
+    def answered(self, answer: "Response", **options: object) -> None:
+        self.answer = answer
 
     def write(self, data: bytes) -> None:
         self.received += len(data)

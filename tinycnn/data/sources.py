@@ -15,6 +15,8 @@ import numpy.typing as npt
 
 from .idx import IdxError, idx_sha256, read_idx
 
+Folder = str | os.PathLike[str]
+
 TRAIN_FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte")
 TEST_FILES = ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -65,7 +67,7 @@ MNIST_DIGITS = Source(
         "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
         "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
     },
-    by_hand=("get the four files from https://storage.googleapis.com/cvdf-datasets/mnist/ + file name",),
+    by_hand=("get the four files, each from https://storage.googleapis.com/cvdf-datasets/mnist/<file name>",),
 )
 
 SOURCES = (FASHION, MNIST_DIGITS)
@@ -82,7 +84,7 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "tinycnn"
 
 
-def search_folders(source: Source, data_dir: str | os.PathLike[str] | None) -> list[Path]:
+def search_folders(source: Source, data_dir: Folder | None) -> list[Path]:
     """The folders to look in, best first: data_dir, $TINYCNN_DATA, the user's cache, the system's folder."""
     roots = [data_dir, os.environ.get("TINYCNN_DATA"), cache_folder(), *source.system_folders]
     return [folder for root in roots if root for folder in (Path(root), Path(root) / source.folder)]

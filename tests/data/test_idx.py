@@ -1,0 +1,125 @@
+import gzip
+import hashlib
+import re
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from tinycnn.data import IdxError, read_idx
+from tinycnn.data.idx import idx_header, idx_sha256
+
+IMAGES = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
+CONTENT = bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]) + bytes(range(24))  # written by hand
+
+
+def read(tmp_path, content):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    return read_idx(path)
+
+
+@pytest.mark.parametrize("name", ["train-images-idx3-ubyte", "train-images-idx3-ubyte.gz"])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_the_content_decides_not_the_name(tmp_path, name, pack):
+    (tmp_path / name).write_bytes(pack(CONTENT))
+    for path in (tmp_path / name, str(tmp_path / name)):
+        array = read_idx(path)
+        assert array.dtype == np.uint8 and array.flags.c_contiguous and array.flags.writeable
+        assert array.tolist() == IMAGES.tolist()
+
+
+def test_labels_and_empty_arrays(tmp_path):
+    assert read(tmp_path, b"\0\0\x08\x01\0\0\0\x03\x05\x00\x09").tolist() == [5, 0, 9]
+    assert read(tmp_path, idx_header((0, 28, 28))).shape == (0, 28, 28)
+
+
+def test_header_and_sha256_are_those_of_the_file(tmp_path):
+    assert idx_header(IMAGES.shape) + IMAGES.tobytes() == CONTENT
+    assert idx_sha256(IMAGES) == hashlib.sha256(CONTENT).hexdigest()
+    assert idx_sha256(IMAGES, IMAGES) == hashlib.sha256(CONTENT + CONTENT).hexdigest()
+    turned = np.asfortranarray(IMAGES)
+    assert idx_sha256(turned) == idx_sha256(IMAGES)
+
+
+ZIPPED = gzip.compress(CONTENT)
+DAMAGE = {
+    "empty": (b"", "an empty file"),
+    "page": (b"\n<!DOCTYPE html><html>Sign in", "an HTML or XML page"),
+    "zipped page": (gzip.compress(b"<html>403"), "an HTML or XML page"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer.*git lfs pull"),
+    "other": (b"PK\x03\x04 a zip file", "starts with the bytes 50 4b 03 04, expected 00 00 08"),
+    "short magic": (b"\0\0\x08", "starts with the bytes 00 00 08, expected"),
+    "float": (b"\0\0\x0d\x01\0\0\0\1" + bytes(4), r"type 0x0d, expected 0x08 \(uint8\)"),
+    "no dimension": (b"\0\0\x08\x00", r"0 dimensions, expected 1 \(labels\) to 4"),
+    "255 dimensions": (b"\0\0\x08\xff" + bytes(1020), "255 dimensions, expected 1"),
+    "short header": (CONTENT[:9], "the header ends after 9 bytes, expected 16"),
+    "huge": (b"\0\0\x08\x01\xff\xff\xff\xff", r"promises \(4294967295,\), 4294967295 bytes; the most .* 268435456"),
+    "overflow": (b"\0\0\x08\x04" + b"\xff" * 16, "340282366604025813516997721482669850625 bytes; the most"),
+    "truncated": (CONTENT[:-1], r"truncated: the header promises \(2, 3, 4\), 24 bytes, but 23 follow"),
+    "trailing": (CONTENT + b"x", "more bytes follow after the 24 that the header promises"),
+    "truncated gzip": (ZIPPED[:-9], "the gzip data ends too early: the file is truncated"),
+    "gzip without end": (ZIPPED[:-4], "the gzip data ends too early: the file is truncated"),
+    "checksum": (ZIPPED[:-8] + bytes(4) + ZIPPED[-4:], r"the gzip data is damaged \(CRC check failed"),
+    "not deflate": (ZIPPED[:10] + b"\xff" * 30, r"the gzip data is damaged \(Error -3"),
+    "gzip of half": (gzip.compress(CONTENT[:20]), "truncated: .* 24 bytes, but 4 follow"),
+    "gzip of more": (gzip.compress(CONTENT + b"x"), "more bytes follow"),
+}
+
+
+@pytest.mark.parametrize("content, fact", DAMAGE.values(), ids=DAMAGE.keys())
+def test_damaged_file(tmp_path, content, fact):
+    with pytest.raises(ValueError, match=fact) as error:
+        read(tmp_path, content)
+    assert isinstance(error.value, IdxError)
+    path = re.escape(str(tmp_path / "file"))
+    assert re.match(rf"read_idx: {path}: .*\. Delete the file and download it again\.$", str(error.value))
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        read_idx(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("promise", [3 * 28 * 28, 200 * 2**20, 2**32 - 1])
+def test_memory_is_only_taken_for_what_the_file_holds(tmp_path, promise):
+    """A gzip bomb of 1 GiB in 1 MB, and headers that promise more than follows."""
+    header = gzip.compress(idx_header((promise,)))
+    bomb = gzip.compress(bytes(2**20)) * 1024
+    contents = [header + gzip.compress(bytes(100))]
+    if promise != 200 * 2**20:  # there the bomb would hold what its header promises
+        contents.append(header + bomb)
+    for content in contents:
+        tracemalloc.start()
+        try:
+            with pytest.raises(IdxError):
+                read(tmp_path, content)
+            assert tracemalloc.get_traced_memory()[1] < 2**23
+        finally:
+            tracemalloc.stop()
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_two_hundred_damaged_files(tmp_path, rng, pack):
+    """Bytes changed, cut off and put in at random: the file is refused, or is still a complete IDX file."""
+    refused = 0
+    for _ in range(200):
+        content = bytearray(pack(CONTENT))
+        at = int(rng.integers(len(content)))
+        damage = rng.integers(3)
+        if damage == 0:
+            content[at] ^= 1 << int(rng.integers(8))
+        elif damage == 1:
+            del content[at:]
+        else:
+            content[at:at] = rng.bytes(int(rng.integers(1, 9)))
+        try:
+            array = read(tmp_path, bytes(content))
+        except IdxError:
+            refused += 1
+        else:
+            if pack is bytes:
+                assert idx_header(array.shape) + array.tobytes() == content
+            else:
+                assert np.array_equal(array, IMAGES)  # what changed was not data: gzip has a checksum
+    assert refused > 100
