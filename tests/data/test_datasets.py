@@ -1,6 +1,7 @@
 """Finding the files, telling right from wrong ones, and what load falls back to.  No network: see test_download."""
 
 import gzip
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from tinycnn.data import DatasetError, FashionMNIST, IdxError, datasets, load, sources
 from tinycnn.data.idx import idx_header
-from tinycnn.data.sources import FASHION, MNIST_DIGITS, TRAIN_FILES, cache_folder, search_folders, verified
+from tinycnn.data.sources import FASHION, MNIST_DIGITS, TEST_FILES, TRAIN_FILES, cache_folder, search_folders, verified
 
 IMAGES, LABELS = TRAIN_FILES
 
@@ -19,24 +20,18 @@ IMAGES, LABELS = TRAIN_FILES
 def test_dataset(tiny, tmp_path, train, count):
     tiny.fashion.write(tmp_path)
     dataset = FashionMNIST(train, tmp_path, download=False)
-    images, labels = (
-        tiny.fashion.arrays[f"{'train' if train else 't10k'}-{kind}"]
-        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-    )
+    images, labels = (tiny.fashion.arrays[file] for file in (TRAIN_FILES if train else TEST_FILES))
     assert dataset.images.shape == (count, 1, 28, 28) and dataset.images.dtype == np.uint8
     assert dataset.images.flags.c_contiguous and np.array_equal(dataset.images[:, 0], images)
     assert dataset.labels.dtype == np.int64 and np.array_equal(dataset.labels, labels)
     assert len(dataset) == count and dataset.classes[9] == "Ankle boot" and len(dataset.classes) == 10
-    assert (
-        repr(dataset) == f"Fashion-MNIST {'train' if train else 'test'}: {count} images of 28x28 pixels in 10 classes"
-    )
+    split = "train" if train else "test"
+    assert repr(dataset) == f"Fashion-MNIST {split}: {count} images of 28x28 pixels in 10 classes"
 
 
 def test_sha256_is_that_of_both_files(tiny, tmp_path):
     tiny.fashion.write(tmp_path, zipped=False)
     files = (tmp_path / IMAGES).read_bytes() + (tmp_path / LABELS).read_bytes()
-    import hashlib
-
     assert FashionMNIST(True, tmp_path, download=False).sha256 == hashlib.sha256(files).hexdigest()
 
 
@@ -119,7 +114,8 @@ WRONG = {
     "labels": (lambda tiny: tiny.fashion.content(LABELS), f"it holds Fashion-MNIST's {LABELS}, expected"),
     "one pixel": (
         one_pixel_off,
-        f"a complete IDX file of shape \\(30, 28, 28\\), but not Fashion-MNIST's {IMAGES}: SHA-256 .*, expected [0-9a-f]{{64}}",
+        r"a complete IDX file of shape \(30, 28, 28\), but not Fashion-MNIST's train-images-idx3-ubyte: "
+        "SHA-256 of its unpacked content [0-9a-f]{64}, expected [0-9a-f]{64}",
     ),
     "page": (lambda tiny: b"<!doctype html>", "an HTML or XML page"),
     "pointer": (lambda tiny: b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"),

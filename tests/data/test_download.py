@@ -11,6 +11,8 @@ import pytest
 from tinycnn.data import DatasetError, FashionMNIST, datasets, download
 from tinycnn.data.sources import FASHION, MNIST_DIGITS, TRAIN_FILES
 
+pytest.importorskip("pooch", reason='downloading needs pooch and tqdm: pip install "tinycnn[data]"')
+
 IMAGES, LABELS = TRAIN_FILES
 URL = f"/{IMAGES}.gz"
 

@@ -59,7 +59,7 @@ class _Sink:
         self.last_arrival = time.monotonic()
         self.closed = False
         self.error: Exception | None = None
-        self.answer: "Response | None" = None
+        self.answer: Response | None = None
 
     def fill(self, downloader: Callable[[str, "_Sink", None], None], url: str) -> None:
         try:
