@@ -37,6 +37,14 @@ def test_download_into_the_cache(tiny, mirror):
     assert FashionMNIST(True).sha256 == train.sha256 and len(mirror.asked) == 2  # the second time from the cache
 
 
+def test_nothing_is_asked_for_against_the_wish(tiny, mirror):
+    serve(mirror, tiny.fashion)
+    tiny.use_mirrors(f"{mirror.url}/")
+    with pytest.raises(DatasetError, match="Did not try to download"):
+        FashionMNIST(True, download=False)
+    assert mirror.asked == []
+
+
 def test_a_damaged_file_in_the_cache_is_replaced(tiny, mirror):
     tiny.digits.write(tiny.cache / "fashion-mnist")
     serve(mirror, tiny.fashion)
@@ -139,22 +147,34 @@ def test_silence_ends_the_search(tiny, mirror, monkeypatch, hangs):
         monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: released.wait(20) and [])
     mirror.files[URL] = wait
     tiny.use_mirrors(f"{mirror.url}/", f"{mirror.url}/", f"{mirror.url}/")
-    threads = threading.active_count()
+    before = set(threading.enumerate())
     start = time.monotonic()
     try:
         with pytest.raises(DatasetError, match=r"(no data for 0.2 seconds, after \d+ bytes|Read timed out)"):
             FashionMNIST(True)
         assert 0.5 < time.monotonic() - start < 2
         assert cached(tiny) == []
+        left = set(threading.enumerate()) - before
+        assert all(thread.daemon for thread in left)  # Python can exit without them
     finally:
         released.set()
-    while threading.active_count() > threads:  # those left behind end by themselves
-        time.sleep(0.01)
+    for thread in left:  # and they end by themselves
+        thread.join(5)
+        assert not thread.is_alive()
+
+
+def test_the_reason_is_said_in_a_few_words(tiny, mirror):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # an address at which nobody listens
+        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/"
+        tiny.use_mirrors(url)
+        with pytest.raises(DatasetError, match=rf"\n  {url}{IMAGES}.gz: ConnectionRefusedError: [^()]*\n"):
+            FashionMNIST(True)
 
 
 def test_no_network_costs_less_than_15_seconds():
     """All mirrors of one file share SILENCE, and the first file that fails ends the search."""
-    assert datasets.SILENCE <= 12
+    assert datasets.SILENCE <= 12  # a second or two go to importing pooch and looking in folders
     assert all(url.startswith("https://") for source in (FASHION, MNIST_DIGITS) for url in source.mirrors)
 
 

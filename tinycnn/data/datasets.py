@@ -26,8 +26,7 @@ from .sources import (
     verified,
 )
 
-SILENCE = 12.0  # seconds without a byte, over all mirrors, after which there is no network
-
+SILENCE = 10.0  # seconds without a byte, all mirrors together, after which the search gives up
 
 STAND_IN = """
 ################################################################################

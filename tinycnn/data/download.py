@@ -21,7 +21,7 @@ def download(url: str, path: Path, patience: float) -> None:
 
     The transfer runs in a thread of its own, because looking up a host name can hang for longer than any
     timeout that one may set.  When patience ends, the thread is left behind: it cannot be stopped from
-    outside, but its next write fails, and it does not keep Python from exiting.
+    outside, but its next write fails because the file is closed, and it does not keep Python from exiting.
     """
     try:
         from pooch import HTTPDownloader
@@ -29,35 +29,29 @@ def download(url: str, path: Path, patience: float) -> None:
     except ImportError as error:
         raise DownloadError(f'downloading needs pooch and tqdm: pip install "tinycnn[data]" ({error})') from error
 
-    with open(path, "wb") as file:
+    # The bar shows on a terminal only.  Its total is 1 because pooch ignores an empty bar; then pooch corrects it.
+    bar = tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False, disable=None)
+    with open(path, "wb") as file, bar:
         sink = _Sink(file)
-        # On a terminal only; total is 1 because pooch ignores an empty bar, and then sets the true total itself.
-        bar = tqdm(desc=path.name, total=1, unit="B", unit_scale=True, leave=False, disable=None)
-        downloader = HTTPDownloader(
-            progressbar=bar, chunk_size=2**16, timeout=patience, hooks={"response": sink.answered}
-        )
+        hooks = {"response": sink.answered}
+        downloader = HTTPDownloader(progressbar=bar, chunk_size=2**13, timeout=patience, hooks=hooks)
         thread = threading.Thread(target=sink.fill, args=(downloader, url), daemon=True)
         thread.start()
-        try:
-            while thread.is_alive():
-                thread.join(timeout=0.1)
-                if time.monotonic() - sink.last_arrival > patience:
-                    raise DownloadError(f"no data for {patience:g} seconds, after {sink.received} bytes")
-        finally:
-            sink.closed = True
-            bar.close()
+        while thread.is_alive():
+            thread.join(timeout=0.1)
+            if time.monotonic() - sink.last_arrival > patience:
+                raise DownloadError(f"no data for {patience:g} seconds, after {sink.received} bytes")
     if sink.error is not None:
         raise DownloadError(_root_cause(sink.error)) from sink.error
 
 
 class _Sink:
-    """The file that pooch writes to; remembers when data last arrived, and refuses more once it is closed."""
+    """The file that pooch writes to; remembers when data last arrived and how much, and refuses too much."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
         self.received = 0
         self.last_arrival = time.monotonic()
-        self.closed = False
         self.error: Exception | None = None
         self.answer: Response | None = None
 
@@ -76,8 +70,6 @@ class _Sink:
     def write(self, data: bytes) -> None:
         self.received += len(data)
         self.last_arrival = time.monotonic()
-        if self.closed:
-            raise DownloadError("given up")
         if self.received > MAX_BYTES:
             raise DownloadError(f"more than {MAX_BYTES} bytes arrive, so it is none of these files")
         self.file.write(data)
