@@ -13,6 +13,8 @@ from contextlib import ContextDecorator
 from types import SimpleNamespace
 from typing import Any, Protocol
 
+import numpy as np
+
 from tinycnn.backend import Array
 
 Backward = Callable[..., "Array | None | tuple[Array | None, ...]"]
@@ -24,6 +26,9 @@ class Leaf(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
+    @property
+    def dtype(self) -> "np.dtype[Any]": ...
+
 
 class Context(SimpleNamespace):
     """What forward keeps for backward, by name: `ctx.save(cols=cols)`, later `ctx.cols`.
@@ -31,14 +36,15 @@ class Context(SimpleNamespace):
     `ctx.needs[i]` tells whether input i wants a gradient, so that backward can skip the others.
     """
 
-    needs: tuple[bool, ...]
+    def __init__(self, needs: Sequence[bool] = ()) -> None:
+        self.needs = needs
 
     def save(self, **values: Any) -> None:
         self.__dict__.update(values)
 
 
 class Node:
-    """One recorded operation: its name, its backward, what it saved, and the sources of its inputs."""
+    """One recorded operation: its backward, what it saved, where its inputs came from, what its output looks like."""
 
     def __init__(
         self,
@@ -46,17 +52,20 @@ class Node:
         backward: Backward,
         ctx: Context,
         sources: Sequence["Node | Leaf | None"],  # None: an input that needs no gradient
-        shapes: Sequence[tuple[int, ...]],  # of the inputs
+        output: Array,
     ) -> None:
-        self.name, self.backward, self.ctx, self.sources, self.shapes = name, backward, ctx, sources, shapes
-        # One more than any input's: a node always has a higher generation than the nodes it depends on.
-        self.generation: int = 1 + max((s.generation for s in sources if isinstance(s, Node)), default=0)
-        self.watchers: list[Callable[[Array], None]] = []  # told the gradient of this node's output
+        self.name, self.backward, self.ctx, self.sources = name, backward, ctx, sources
+        self.shape, self.dtype = output.shape, output.dtype  # those of the output, and so of its gradient
+        self.generation = 1  # one more than any input's: higher than the generation of all nodes it depends on
+        for source in sources:
+            if isinstance(source, Node) and source.generation >= self.generation:
+                self.generation = source.generation + 1
+        self.watchers: dict[str, Callable[[Array], None]] = {}  # told the gradient of the output; by purpose
         self.released = False
 
     def release(self) -> None:
         """Forget everything saved, so that its memory is free as soon as backward has passed."""
-        self.ctx, self.sources, self.watchers, self.released = Context(), (), [], True
+        self.ctx, self.sources, self.watchers, self.released = Context(), (), {}, True
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
@@ -79,6 +88,8 @@ def run_backward(
         for source, dx in zip(node.sources, _input_gradients(node, waiting.pop(node)), strict=True):
             if source is None or dx is None:
                 continue
+            if getattr(dx, "shape", None) != source.shape or dx.dtype != source.dtype:
+                raise _misfit(node, source, dx)
             if not isinstance(source, Node):
                 deposit(source, dx)
             elif source in waiting:
@@ -91,28 +102,32 @@ def run_backward(
 
 
 def _input_gradients(node: Node, dy: Array) -> tuple[Array | None, ...]:
-    """Run one node's backward and hold its answer to the shapes of its inputs."""
+    """Run one node's backward on the gradient of its output: one gradient per input."""
     if node.released:
         raise RuntimeError(
             f"backward: {node.name} has been passed by an earlier backward and its saved arrays are freed; "
             "call the first backward with retain_graph=True, or run the forward again"
         )
-    for watcher in node.watchers:
+    for watcher in node.watchers.values():
         watcher(dy)
     answer = node.backward(node.ctx, dy)
     gradients = answer if isinstance(answer, tuple) else (answer,)
-    if len(gradients) != len(node.shapes):
-        raise RuntimeError(f"{node.name}: backward returned {len(gradients)} gradients for {len(node.shapes)} inputs")
-    for i, (dx, shape) in enumerate(zip(gradients, node.shapes, strict=True)):
-        if dx is not None and dx.shape != shape:
-            raise RuntimeError(
-                f"{node.name}: backward returned a gradient of shape {dx.shape} for input {i} of shape {shape}"
-            )
+    if len(gradients) != len(node.sources):
+        raise RuntimeError(f"{node.name}: backward returned {len(gradients)} gradients for {len(node.sources)} inputs")
     return gradients
 
 
+def _misfit(node: Node, source: Node | Leaf, dx: Array) -> RuntimeError:
+    """A gradient must look like what it is the gradient of; this one does not, and the op is to blame."""
+    found = f"shape {dx.shape} and dtype {dx.dtype}" if hasattr(dx, "dtype") else f"type {type(dx).__name__}"
+    return RuntimeError(
+        f"{node.name}: backward returned a gradient of {found} for input {node.sources.index(source)} "
+        f"of shape {source.shape} and dtype {source.dtype}"
+    )
+
+
 class _Mode(threading.local):
-    recording = True
+    pauses = 0  # how many no_grad blocks this thread is inside
 
 
 _mode = _Mode()  # per thread: a worker that evaluates does not stop another from training
@@ -120,17 +135,14 @@ _mode = _Mode()  # per thread: a worker that evaluates does not stop another fro
 
 def is_grad_enabled() -> bool:
     """Whether operations of this thread are being recorded."""
-    return _mode.recording
+    return _mode.pauses == 0
 
 
 class no_grad(ContextDecorator):
     """Within `with no_grad():`, or a function decorated with `@no_grad()`, nothing is recorded in this thread."""
 
-    def _recreate_cm(self) -> "no_grad":
-        return no_grad()  # a fresh one for each call of a decorated function: calls may nest, and threads overlap
-
     def __enter__(self) -> None:
-        self._outside, _mode.recording = _mode.recording, False
+        _mode.pauses += 1
 
     def __exit__(self, *exc: object) -> None:
-        _mode.recording = self._outside
+        _mode.pauses -= 1

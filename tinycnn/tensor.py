@@ -5,14 +5,16 @@ enter themselves in `OPS` by name; a Tensor's methods look them up there, so imp
 """
 
 import builtins
+import math
 import weakref
-from collections.abc import Callable
-from typing import Any, ClassVar, SupportsIndex, Union
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from tinycnn.backend import Array, array_module, device_of, to_device, to_numpy
+from tinycnn.arguments import NUMERIC, axes, common_dtype, ints, numeric, operand_dtype
+from tinycnn.backend import Array, array_module, as_array, device_of, to_device, to_numpy
 from tinycnn.tape import Context, Leaf, Node, is_grad_enabled, run_backward
 
 Operand = Union["Tensor", Array, float]  # what may stand on either side of an operator
@@ -47,16 +49,13 @@ class Op:
     @classmethod
     def apply(cls, *inputs: "Tensor | None", **options: Any) -> "Tensor":
         """Run forward on the inputs' arrays, and record it where an input wants a gradient."""
-        recording = is_grad_enabled()
-        ctx = Context(needs=tuple(recording and t is not None and t.requires_grad for t in inputs))
-        y = Tensor(cls.forward(ctx, *(None if t is None else t.data for t in inputs), **options))
-        if any(ctx.needs) and y.dtype.kind == "f":
-            sources = [
-                (t.grad_fn or t) if t is not None and needed else None
-                for t, needed in zip(inputs, ctx.needs, strict=True)
-            ]
-            shapes = [() if t is None else t.shape for t in inputs]
-            y.requires_grad, y.grad_fn = True, Node(cls.name, cls.backward, ctx, sources, shapes)
+        needs = [t is not None and t._requires_grad for t in inputs]
+        recording = True in needs and is_grad_enabled()
+        ctx = Context(needs if recording else [False] * len(needs))
+        y = Tensor(cls.forward(ctx, *[None if t is None else t.data for t in inputs], **options))
+        if recording and y.data.dtype.kind == "f":
+            sources = [t.grad_fn or t if t is not None and t._requires_grad else None for t in inputs]
+            y._requires_grad, y.grad_fn = True, Node(cls.name, cls.backward, ctx, sources, y.data)
         return y
 
 
@@ -67,19 +66,18 @@ class Tensor:
     its gradient is in `.grad`, of the same shape and dtype, and adds up over calls until it is set to None.
     """
 
-    __slots__ = ("__weakref__", "data", "grad", "grad_fn", "requires_grad")
+    __slots__ = ("__weakref__", "_requires_grad", "data", "grad", "grad_fn")
     __array_ufunc__ = None  # so that array + tensor is the tensor's business, not NumPy's
 
     def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        if requires_grad and data.dtype.kind != "f":
-            raise TypeError(
-                f"Tensor: only floating-point tensors can require gradients, got dtype {data.dtype}; "
-                "make it float32 or float64 first"
-            )
+        if type(data) is not np.ndarray:
+            data = as_array(data)  # NumPy's reductions return scalars; lists and the like are refused
         self.data = data
-        self.requires_grad = requires_grad
+        self._requires_grad = False
         self.grad: Tensor | None = None
         self.grad_fn: Node | None = None
+        if requires_grad:
+            self.requires_grad = True
 
     # -- what it is
 
@@ -106,6 +104,22 @@ class Tensor:
         return device_of(self.data)
 
     @property
+    def requires_grad(self) -> bool:
+        """Whether operations on this tensor are recorded; only a leaf of floats can be told to, or not to."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if self.grad_fn is not None:
+            raise RuntimeError("requires_grad: only leaves can change it; use detach() to leave the graph")
+        if wanted and self.dtype.kind != "f":
+            raise TypeError(
+                f"requires_grad: only floating-point tensors can require gradients, got dtype {self.dtype}; "
+                "make it float32 or float64 first"
+            )
+        self._requires_grad = bool(wanted)
+
+    @property
     def is_leaf(self) -> bool:
         """True for a tensor that no recorded operation made: a parameter, an input, a constant."""
         return self.grad_fn is None
@@ -127,6 +141,18 @@ class Tensor:
         elif self.requires_grad:
             notes.append("requires_grad=True")
         return f"tensor({', '.join(notes)})"
+
+    def __iter__(self) -> Iterator["Tensor"]:
+        return (self[i] for i in range(len(self)))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        """What NumPy's functions and matplotlib ask for.  A tensor on the GPU refuses: copying must be visible."""
+        if self.device != "cpu":
+            raise TypeError("a tensor on the GPU does not turn into a NumPy array by itself; call .numpy()")
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.size == 1 else str(self), spec)
 
     def __bool__(self) -> bool:
         return bool(self._only_element("bool"))
@@ -159,11 +185,11 @@ class Tensor:
         """
         target: Tensor = self
         for change in to:
-            if change in ("cpu", "gpu"):
+            if isinstance(change, str) and change in ("cpu", "gpu"):
                 if target.device != change:
                     target = OPS["to_device"].apply(target, device=change)
-            elif target.dtype != np.dtype(change):
-                target = OPS["to_dtype"].apply(target, dtype=np.dtype(change))
+            elif target.dtype != (dtype := numeric("to", change)):
+                target = OPS["to_dtype"].apply(target, dtype=dtype)
         return target
 
     def float(self) -> "Tensor":
@@ -178,9 +204,7 @@ class Tensor:
 
     def requires_grad_(self, requires_grad: bool = True) -> "Tensor":
         """Say whether this leaf wants a gradient; returns the tensor itself."""
-        if self.grad_fn is not None:
-            raise RuntimeError("requires_grad_: only leaves can change it; use detach() to leave the graph")
-        self.requires_grad = Tensor(self.data, requires_grad).requires_grad  # the constructor holds the rule
+        self.requires_grad = requires_grad
         return self
 
     def retain_grad(self) -> None:
@@ -189,7 +213,7 @@ class Tensor:
             raise RuntimeError("retain_grad: this tensor requires no gradient; record it with requires_grad=True")
         if self.grad_fn is not None:
             me = weakref.ref(self)
-            self.grad_fn.watchers.append(lambda dy: _add_to_grad(me(), dy))
+            self.grad_fn.watchers["retain_grad"] = lambda dy: _add_to_grad(me(), dy)
 
     def backward(self, gradient: "Tensor | Array | None" = None, retain_graph: bool = False) -> None:
         """Add to `.grad` of every leaf this tensor was made from the derivative of (gradient * self).sum().
@@ -217,10 +241,15 @@ class Tensor:
                 )
             ones: Array = array_module(self.data).ones_like(self.data)
             return ones
-        dy = as_operand(gradient, self).data
+        dy = as_operand("backward", gradient, self)
         if dy.shape != self.shape:
             raise ValueError(f"backward: gradient has shape {dy.shape}, the tensor has shape {self.shape}")
-        return dy
+        if dy.dtype != self.dtype or dy.device != self.device:
+            raise TypeError(
+                f"backward: gradient is {dy.dtype} on {dy.device}, the tensor is {self.dtype} on {self.device}; "
+                "convert it with .to(...)"
+            )
+        return dy.data
 
     def _only_element(self, asker: str) -> Array:
         if self.size != 1:
@@ -290,14 +319,14 @@ class Tensor:
     # -- sums and the like; axis may be an int, a tuple of ints, or None for all
 
     def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
-        return OPS["sum"].apply(self, axis=_axes("sum", axis, self), keepdims=keepdims)
+        return OPS["sum"].apply(self, axis=axes("sum", axis, self.shape), keepdims=keepdims)
 
     def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
-        return OPS["mean"].apply(_floating(self), axis=_axes("mean", axis, self), keepdims=keepdims)
+        return OPS["mean"].apply(_floating(self), axis=axes("mean", axis, self.shape), keepdims=keepdims)
 
     def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
         """The greatest element; elements that tie for it share its gradient evenly, as in torch.amax."""
-        return OPS["max"].apply(self, axis=_axes("max", axis, self), keepdims=keepdims)
+        return OPS["max"].apply(self, axis=axes("max", axis, self.shape), keepdims=keepdims)
 
     # -- shapes
 
@@ -308,26 +337,26 @@ class Tensor:
 
     def reshape(self, *shape: int | tuple[int, ...]) -> "Tensor":
         """The same elements in another shape; one size may be -1, and follows from the others."""
-        return OPS["reshape"].apply(self, shape=_ints(shape))
+        return OPS["reshape"].apply(self, shape=ints(shape))
 
     def transpose(self, dim0: int, dim1: int) -> "Tensor":
         """Two axes exchanged."""
         dims = list(range(self.ndim))
-        (a,), (b,) = _axes("transpose", dim0, self), _axes("transpose", dim1, self)
+        (a,), (b,) = axes("transpose", dim0, self.shape), axes("transpose", dim1, self.shape)
         dims[a], dims[b] = b, a
         return OPS["permute"].apply(self, dims=tuple(dims))
 
     def permute(self, *dims: int | tuple[int, ...]) -> "Tensor":
         """The axes in the given order: result.shape[i] == self.shape[dims[i]]."""
-        order = _axes("permute", _ints(dims), self)
+        order = axes("permute", ints(dims), self.shape)
         if len(order) != self.ndim:
             raise ValueError(f"permute: got {len(order)} axes {order} for shape {self.shape}; name each axis once")
         return OPS["permute"].apply(self, dims=order)
 
     def flatten(self, start_dim: int = 0) -> "Tensor":
         """Axes from start_dim on merged into one."""
-        (first,) = _axes("flatten", start_dim, self) if self.ndim else (0,)
-        return self.reshape(*self.shape[:first], -1) if self.size else self.reshape(*_merged(self.shape, first))
+        (first,) = axes("flatten", start_dim, self.shape) if self.ndim else (0,)
+        return self.reshape(*self.shape[:first], math.prod(self.shape[first:]))
 
     def __getitem__(self, index: Any) -> "Tensor":
         """Elements by NumPy's basic and integer-array indexing; an index that picks twice gets both gradients."""
@@ -351,55 +380,53 @@ def tensor(
     Without dtype, arrays keep theirs, and Python floats become float32 (NumPy alone would take float64).
     `device` is "cpu", "gpu", or None for where the data is.
     """
-    source: Any = data.data if isinstance(data, Tensor) else data
-    if not hasattr(source, "dtype"):
-        source = np.asarray(source)
-        if source.dtype.kind == "f":
-            source = source.astype(np.float32)
-    if dtype is None and source.dtype.kind not in "biuf":
-        raise TypeError(f"tensor: cannot make a tensor of numbers from {type(data).__name__} of dtype {source.dtype}")
-    copy = array_module(source).array(source, dtype=dtype, order="K")
+    array: Any = data.data if isinstance(data, Tensor) else data
+    if hasattr(array, "dtype"):
+        array = as_array(array)
+    else:
+        array = np.asarray(array)
+        dtype = np.float32 if dtype is None and array.dtype.kind == "f" else dtype
+    if array.dtype.kind not in NUMERIC:
+        raise TypeError(f"tensor: expected numbers, got {type(data).__name__} of dtype {array.dtype}")
+    wanted = array.dtype if dtype is None else numeric("tensor", dtype)
+    copy = array_module(array).array(array, dtype=wanted, order="K")
     return Tensor(copy if device is None else to_device(copy, device), requires_grad)
 
 
-def as_operand(value: Operand, like: Tensor) -> Tensor:
-    """A number or array as a constant tensor on `like`'s device and of its dtype; a Tensor unchanged.
-
-    Numbers never widen a dtype (float32 * 0.1 stays float32); a float meeting integers gives float32.
-    """
+def as_operand(asker: str, value: Operand, like: Tensor) -> Tensor:
+    """A number or array as a constant tensor that suits `like` (see operand_dtype); a Tensor unchanged."""
     if isinstance(value, Tensor):
         return value
-    if not isinstance(value, int | float | np.generic) and not hasattr(value, "__array__"):
-        raise TypeError(f"expected a Tensor, an array or a number, got {type(value).__name__}")
-    xp = array_module(like.data)
-    array = to_device(np.asarray(value) if isinstance(value, int | float | np.generic) else value, like.device)
-    dtype = like.dtype
-    if dtype.kind != "f" and array.dtype.kind == "f":
-        dtype = np.dtype(np.float32)
-    return Tensor(xp.asarray(array, dtype=dtype))
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (bool, int, float)):
+        return Tensor(array_module(like.data).asarray(value, dtype=operand_dtype(asker, value, like.dtype)))
+    if not hasattr(value, "__array__"):
+        raise TypeError(f"{asker}: expected a Tensor, an array or a number, got {type(value).__name__}")
+    array = as_array(value)
+    return Tensor(array.astype(operand_dtype(asker, array, like.dtype), copy=False))
 
 
 def _binary(name: str, a: Operand, b: Operand) -> Tensor:
     """Check two operands, bring them to one dtype, and apply the operation."""
-    x = a if isinstance(a, Tensor) else as_operand(a, b)  # type: ignore[arg-type]  # one of the two is a Tensor
-    y = as_operand(b, x)
-    if x.device != y.device:
+    x = a if isinstance(a, Tensor) else as_operand(name, a, b)  # type: ignore[arg-type]  # one of them is a Tensor
+    y = as_operand(name, b, x)
+    if type(x.data) is not type(y.data) and x.device != y.device:
         raise ValueError(
             f"{name}: operands are on different devices ({x.device} {x.shape}, {y.device} {y.shape}); "
             "move one with .to(device)"
         )
-    if x.dtype != y.dtype:
-        if x.dtype.kind == y.dtype.kind == "f":
-            raise TypeError(
-                f"{name}: operands have different dtypes ({x.dtype} {x.shape}, {y.dtype} {y.shape}); "
-                "convert one with .to(dtype)"
-            )
-        floating = [t.dtype for t in (x, y) if t.dtype.kind == "f"]
-        common = floating[0] if floating else np.result_type(x.dtype, y.dtype)
+    if x.data.dtype != y.data.dtype:
+        common = common_dtype(name, x, y)
         x, y = x.to(common), y.to(common)
     if name == "div":
         x, y = _floating(x), _floating(y)
-    return OPS[name].apply(x, y)
+    try:
+        return OPS[name].apply(x, y)
+    except ValueError as error:
+        if "broadcast" not in str(error):
+            raise
+        raise ValueError(f"{name}: shapes {x.shape} and {y.shape} do not broadcast to one") from error
 
 
 def _floating(t: Tensor) -> Tensor:
@@ -415,30 +442,6 @@ def _add_to_grad(tensor: Tensor | None, gradient: Array) -> None:
     """Add to `.grad`, which always owns its memory, so that changing it in place disturbs nothing else."""
     if tensor is not None:
         tensor.grad = Tensor(gradient.copy(order="K") if tensor.grad is None else tensor.grad.data + gradient)
-
-
-def _ints(values: tuple[Any, ...]) -> tuple[int, ...]:
-    """(2, 3) from either f(2, 3) or f((2, 3))."""
-    return tuple(values[0]) if len(values) == 1 and isinstance(values[0], tuple | list) else tuple(values)
-
-
-def _axes(asker: str, axis: Any, t: Tensor) -> tuple[int, ...]:
-    """One or several axes as a tuple of non-negative ints; None means all of them."""
-    if axis is None:
-        return tuple(range(t.ndim))
-    axes = tuple(axis) if isinstance(axis, tuple | list) else (axis,)
-    for a in axes:
-        if not isinstance(a, SupportsIndex) or not -t.ndim <= int(a) < t.ndim:
-            raise ValueError(f"{asker}: axis {a!r} does not exist in a tensor of shape {t.shape}")
-    positive = tuple(int(a) % t.ndim for a in axes)
-    if len(set(positive)) != len(positive):
-        raise ValueError(f"{asker}: axes {axes} name one axis twice (shape {t.shape})")
-    return positive
-
-
-def _merged(shape: tuple[int, ...], first: int) -> tuple[int, ...]:
-    """The shape with axes from `first` on merged; for empty tensors, where -1 cannot be worked out."""
-    return (*shape[:first], int(np.prod(shape[first:])))
 
 
 def _plain_index(index: Any) -> Any:

@@ -3,7 +3,7 @@
 Everything above this package asks `array_module(x)` for NumPy or CuPy and never names a device again.
 """
 
-from tinycnn.backend.arrays import Array, array_module, device_of, to_device, to_numpy, windows
+from tinycnn.backend.arrays import Array, array_module, as_array, device_of, to_device, to_numpy, windows
 from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.gemm import gemm
 
@@ -11,6 +11,7 @@ __all__ = [
     "Array",
     "DeviceError",
     "array_module",
+    "as_array",
     "cupy_problem",
     "device_of",
     "gemm",

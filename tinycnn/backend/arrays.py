@@ -1,5 +1,6 @@
 """Arrays on either device: which module they belong to, moving them, and windows over them."""
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -9,36 +10,55 @@ from numpy.typing import NDArray
 from tinycnn.backend import devices
 
 Array = NDArray[Any]  # a NumPy array, or a CuPy array, which answers to the same methods
+_NUMPY = (np.ndarray, np.generic)  # NumPy's reductions return scalars, which count as arrays of shape ()
 
 
 def array_module(x: Array) -> ModuleType:
     """NumPy for NumPy's arrays and scalars, CuPy for CuPy's."""
-    return np if isinstance(x, np.ndarray | np.generic) else devices.cupy()
+    return np if isinstance(x, _NUMPY) else devices.cupy()
 
 
 def device_of(x: Array) -> str:
     """ "cpu" or "gpu"."""
-    return "cpu" if isinstance(x, np.ndarray | np.generic) else "gpu"
+    return "cpu" if isinstance(x, _NUMPY) else "gpu"
+
+
+def as_array(x: Any) -> Array:
+    """The array that x is or wraps, not copied: NumPy's and CuPy's arrays, and all that has `__array__`.
+
+    TypeError for anything else: numbers and lists are not arrays yet.
+    """
+    if isinstance(x, np.ndarray) or devices.is_cupy(x):
+        array: Array = x
+        return array
+    if hasattr(x, "__array__"):
+        return np.asarray(x)
+    raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; tinycnn.tensor(...) makes a tensor of it")
 
 
 def to_device(x: Array, device: str) -> Array:
     """The array on `device` ("cpu" or "gpu"), in the same memory order; the array itself where it is there."""
+    if device not in ("cpu", "gpu"):
+        raise ValueError(f'device: got {device!r}, expected "cpu" or "gpu"')
     if device_of(x) == device:
         return x
     if device == "cpu":
         return to_numpy(x)
-    if device == "gpu":
-        moved: Array = devices.cupy().asarray(x, order="K")
-        return moved
-    raise ValueError(f'device: got {device!r}, expected "cpu" or "gpu"')
+    return _in_order(x, devices.cupy().asarray)
 
 
 def to_numpy(x: Array) -> Array:
     """The array in main memory, in the same memory order; the array itself where it is there.  Waits for the GPU."""
-    if isinstance(x, np.ndarray | np.generic):
+    if isinstance(x, _NUMPY):
         return np.asarray(x)
-    on_host: Array = x.get(order="A")
-    return on_host
+    return _in_order(x, lambda dense: dense.get())
+
+
+def _in_order(x: Array, move: Callable[[Array], Array]) -> Array:
+    """Move x as a C-contiguous array, its slowest axis first, and turn the axes back: CuPy keeps no other order."""
+    slowest_first = sorted(range(x.ndim), key=lambda axis: -x.strides[axis])
+    moved = move(x.transpose(slowest_first))
+    return moved.transpose([slowest_first.index(axis) for axis in range(x.ndim)])
 
 
 def windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Array:

@@ -4,6 +4,7 @@ CuPy is imported here and nowhere else, and only when a GPU is asked for: `impor
 """
 
 import importlib
+import sys
 from types import ModuleType
 
 CUDA12, CUDA13 = 'pip install "tinycnn[cuda12]"', 'pip install "tinycnn[cuda13]"'
@@ -23,6 +24,12 @@ def cupy() -> ModuleType:
             f"  Install it for your driver: {CUDA13} (driver 580 or newer) or {CUDA12} (driver 525 or newer);\n"
             "  or run on the CPU: --device cpu"
         ) from error
+
+
+def is_cupy(x: object) -> bool:
+    """Whether x is a CuPy array; imports nothing, since there are none before CuPy is imported."""
+    cp = sys.modules.get("cupy")
+    return cp is not None and isinstance(x, cp.ndarray)
 
 
 def cupy_problem() -> str | None:
