@@ -33,8 +33,10 @@ class AddOp(Op, name="add"):
         return a + b
 
     @staticmethod
-    def backward(ctx: Context, dy: Array) -> tuple[Array, Array]:
-        return unbroadcast(dy, ctx.a_shape), unbroadcast(dy, ctx.b_shape)
+    def backward(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
+        da = unbroadcast(dy, ctx.a_shape) if ctx.needs[0] else None
+        db = unbroadcast(dy, ctx.b_shape) if ctx.needs[1] else None
+        return da, db
 
 
 class SubOp(Op, name="sub"):
@@ -44,8 +46,10 @@ class SubOp(Op, name="sub"):
         return a - b
 
     @staticmethod
-    def backward(ctx: Context, dy: Array) -> tuple[Array, Array]:
-        return unbroadcast(dy, ctx.a_shape), unbroadcast(-dy, ctx.b_shape)
+    def backward(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
+        da = unbroadcast(dy, ctx.a_shape) if ctx.needs[0] else None
+        db = unbroadcast(-dy, ctx.b_shape) if ctx.needs[1] else None
+        return da, db
 
 
 class MulOp(Op, name="mul"):
@@ -57,10 +61,9 @@ class MulOp(Op, name="mul"):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
         a, b = ctx.a, ctx.b
-        return (
-            unbroadcast(dy * b, a.shape) if ctx.needs[0] else None,
-            unbroadcast(dy * a, b.shape) if ctx.needs[1] else None,
-        )
+        da = unbroadcast(dy * b, a.shape) if ctx.needs[0] else None
+        db = unbroadcast(dy * a, b.shape) if ctx.needs[1] else None
+        return da, db
 
 
 class DivOp(Op, name="div"):
@@ -73,10 +76,9 @@ class DivOp(Op, name="div"):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
         b, y = ctx.b, ctx.y
-        return (
-            unbroadcast(dy / b, ctx.a_shape) if ctx.needs[0] else None,
-            unbroadcast(-dy * y / b, b.shape) if ctx.needs[1] else None,
-        )
+        da = unbroadcast(dy / b, ctx.a_shape) if ctx.needs[0] else None
+        db = unbroadcast(-dy * y / b, b.shape) if ctx.needs[1] else None
+        return da, db
 
 
 class PowOp(Op, name="pow"):
@@ -184,7 +186,7 @@ class SumOp(Op, name="sum"):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axes, keepdims: bool) -> Array:
         ctx.save(axis=axis, shape=x.shape)
-        y: Array = array_module(x).asarray(x.sum(axis=axis, keepdims=keepdims))
+        y: Array = x.sum(axis=axis, keepdims=keepdims)
         return y
 
     @staticmethod
@@ -196,7 +198,7 @@ class MeanOp(Op, name="mean"):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axes, keepdims: bool) -> Array:
         ctx.save(axis=axis, shape=x.shape, count=math.prod(x.shape[i] for i in axis))
-        y: Array = array_module(x).asarray(x.mean(axis=axis, keepdims=keepdims))
+        y: Array = x.mean(axis=axis, keepdims=keepdims)
         return y
 
     @staticmethod
@@ -207,6 +209,8 @@ class MeanOp(Op, name="mean"):
 class MaxOp(Op, name="max"):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axes, keepdims: bool) -> Array:
+        if any(x.shape[i] == 0 for i in axis):
+            raise ValueError(f"max: no greatest element along an axis of length 0 (axis {axis} of shape {x.shape})")
         top = x.max(axis=axis, keepdims=True)
         ctx.save(axis=axis, winners=x == top)
         y: Array = top if keepdims else top.squeeze(axis)
@@ -251,15 +255,25 @@ class IndexOp(Op, name="index"):
     @staticmethod
     def forward(ctx: Context, x: Array, index: Any) -> Array:
         ctx.save(index=index, shape=x.shape)
-        y: Array = array_module(x).asarray(x[index])
+        y: Array = x[index]
         return y
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         xp = array_module(dy)
         dx: Array = xp.zeros(ctx.shape, dy.dtype)
-        xp.add.at(dx, ctx.index, dy)  # unlike dx[index] += dy, this counts an element that was picked twice
+        if _picks_once(ctx.index):
+            dx[ctx.index] = dy
+        else:
+            xp.add.at(dx, ctx.index, dy)  # slow, but unlike dx[index] += dy it counts an element that was picked twice
         return dx
+
+
+def _picks_once(index: Any) -> bool:
+    """Whether no element can be picked twice: ints, slices, None, Ellipsis and masks, but no arrays of ints."""
+    parts = index if isinstance(index, tuple) else (index,)
+    plain = (int, np.integer, slice, type(None), type(...))
+    return all(isinstance(part, plain) or getattr(part, "dtype", None) == np.bool_ for part in parts)
 
 
 class ToDeviceOp(Op, name="to_device"):
