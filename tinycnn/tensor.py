@@ -131,7 +131,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         text = np.array2string(to_numpy(self.data), separator=", ", prefix="tensor(", precision=4, threshold=100)
-        notes = [text]
+        notes = [text] if self.size else [text, f"shape={self.shape}"]
         if self.dtype != np.float32:
             notes.append(f"dtype={self.dtype}")
         if self.device != "cpu":
