@@ -2,7 +2,15 @@
 
 from tinycnn import arithmetic as arithmetic
 from tinycnn import functional as functional
+from tinycnn import init as init
+from tinycnn import models as models
+from tinycnn import nn as nn
+from tinycnn import optim as optim
+from tinycnn.gradcheck import gradcheck as gradcheck
+from tinycnn.random import manual_seed as manual_seed
+from tinycnn.summary import summary as summary
 from tinycnn.tape import no_grad as no_grad
+from tinycnn.tensor import Parameter as Parameter
 from tinycnn.tensor import Tensor as Tensor
 from tinycnn.tensor import tensor as tensor
 

@@ -1,0 +1,61 @@
+"""geometry: sizes, receptive fields and costs of layers with windows.  Arithmetic on ints, no arrays.
+
+Sources: Dumoulin and Visin, A guide to convolution arithmetic for deep learning (2016), for sizes; Araujo, Norris and
+Sim, Computing receptive fields of convolutional neural networks (Distill, 2019), for receptive fields.
+"""
+
+import math
+from typing import NamedTuple
+
+
+def output_size(
+    size: int, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1, ceil_mode: bool = False
+) -> int:
+    """How many windows fit along one axis: floor((n + 2*p - d*(k - 1) - 1) / s) + 1; 0 or less where none does.
+
+    With ceil_mode the division rounds up, but the last window must start inside the image or its left padding.
+    """
+    room = size + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return room // stride + 1
+    windows = -(-room // stride) + 1
+    return windows - 1 if (windows - 1) * stride >= size + padding else windows
+
+
+class ReceptiveField(NamedTuple):
+    """Which input pixels one number of a feature map can depend on, along one axis.
+
+    Output i sees the `size` pixels from start + i*jump on; those below 0 or beyond the image are padding.
+    """
+
+    size: int = 1
+    jump: int = 1  # how far, in input pixels, neighbouring outputs are apart
+    start: int = 0  # the first pixel that output 0 sees
+
+    def through(self, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> "ReceptiveField":
+        """The receptive field after one more layer with windows."""
+        return ReceptiveField(
+            size=self.size + dilation * (kernel - 1) * self.jump,
+            jump=self.jump * stride,
+            start=self.start - padding * self.jump,
+        )
+
+    def pixels(self, i: int, image: int) -> range:
+        """The pixels of an axis of length `image` that output i sees, without the padding."""
+        first = self.start + i * self.jump
+        return range(max(first, 0), min(first + self.size, image))
+
+
+def conv2d_multiply_adds(weight: tuple[int, ...], output: tuple[int, ...]) -> int:
+    """Multiply-adds of one image's convolution: weight (O, C/groups, KH, KW) at each of (OH, OW) outputs."""
+    return math.prod(weight) * math.prod(output)
+
+
+def linear_multiply_adds(weight: tuple[int, ...], rows: int = 1) -> int:
+    """Multiply-adds of a linear layer: every number of weight (out, in) once for every row of its input."""
+    return math.prod(weight) * rows
+
+
+def im2col_bytes(channels: int, kernel: tuple[int, ...], output: tuple[int, ...], itemsize: int = 4) -> int:
+    """Memory of one image's columns, (C*KH*KW, OH*OW): each pixel is there once per window that covers it."""
+    return channels * math.prod(kernel) * math.prod(output) * itemsize

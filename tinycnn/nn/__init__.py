@@ -1,0 +1,26 @@
+"""nn: modules.  Parameters and shapes, no maths; names, keys and shapes are torch.nn's.
+
+Read in this order: module, layers, sequential, loss; state (what load_state_dict checks).
+"""
+
+from tinycnn.nn.layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sigmoid, Tanh
+from tinycnn.nn.loss import CrossEntropyLoss
+from tinycnn.nn.module import Module
+from tinycnn.nn.sequential import Sequential
+from tinycnn.tensor import Parameter
+
+__all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "CrossEntropyLoss",
+    "Dropout",
+    "Flatten",
+    "Linear",
+    "MaxPool2d",
+    "Module",
+    "Parameter",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Tanh",
+]

@@ -1,0 +1,199 @@
+"""layers: what a net is made of.  Each layer holds parameters and options, and calls one function of functional."""
+
+import math
+
+import numpy as np
+
+from tinycnn import functional as F
+from tinycnn import init
+from tinycnn.nn._checks import count, number
+from tinycnn.nn.module import Module
+from tinycnn.ops._checks import Pair, pair
+from tinycnn.tensor import Parameter, Tensor
+
+
+def _parameters(weight_shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Parameter | None]:
+    """Weight and bias as torch's layers start: both uniform in +-1/sqrt(fan_in), the numbers that meet one output.
+
+    For the weight that is Kaiming's bound with gain sqrt(1/3), which torch writes as kaiming_uniform_(a=sqrt(5)).
+    """
+    weight = init.kaiming_uniform_(Parameter(np.empty(weight_shape, np.float32)), a=math.sqrt(5))
+    if not bias:
+        return weight, None
+    bound = 1 / math.sqrt(math.prod(weight_shape[1:]))
+    return weight, init.uniform_(Parameter(np.empty(weight_shape[0], np.float32)), -bound, bound)
+
+
+class Conv2d(Module):
+    """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW), as torch.nn.Conv2d.
+
+    `weight` is (out_channels, in_channels/groups, KH, KW), `bias` (out_channels,) or None.
+    OH = (H + 2*padding - dilation*(KH - 1) - 1) // stride + 1, and OW likewise.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+    ) -> None:
+        self.in_channels = count("Conv2d", "in_channels", in_channels)
+        self.out_channels = count("Conv2d", "out_channels", out_channels)
+        self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
+        self.stride = pair("Conv2d", "stride", stride, 1)
+        self.padding = pair("Conv2d", "padding", padding, 0)
+        self.dilation = pair("Conv2d", "dilation", dilation, 1)
+        self.groups = count("Conv2d", "groups", groups)
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ValueError(
+                f"Conv2d: groups must divide in_channels and out_channels, got groups {groups} for "
+                f"{in_channels} -> {out_channels} channels"
+            )
+        shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
+        self.weight, self.bias = _parameters(shape, bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def extra_repr(self) -> str:
+        text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        for name, usual in (("padding", (0, 0)), ("dilation", (1, 1)), ("groups", 1)):
+            if (value := getattr(self, name)) != usual:
+                text += f", {name}={value}"
+        return text + (", bias=False" if self.bias is None else "")
+
+
+class Linear(Module):
+    """x @ weight.T + bias: (..., in_features) -> (..., out_features), as torch.nn.Linear.
+
+    `weight` is (out_features, in_features), `bias` (out_features,) or None.
+    """
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        self.in_features = count("Linear", "in_features", in_features)
+        self.out_features = count("Linear", "out_features", out_features)
+        self.weight, self.bias = _parameters((self.out_features, self.in_features), bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class _Pool2d(Module):
+    """What average and max pooling share: windows, by default side by side."""
+
+    def __init__(self, kernel_size: Pair, stride: Pair | None, padding: Pair, ceil_mode: bool) -> None:
+        layer = type(self).__name__
+        self.kernel_size = pair(layer, "kernel_size", kernel_size, 1)
+        self.stride = self.kernel_size if stride is None else pair(layer, "stride", stride, 1)
+        self.padding = pair(layer, "padding", padding, 0)
+        self.ceil_mode = bool(ceil_mode)
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
+            raise ValueError(
+                f"{layer}: padding must be at most half the kernel, or windows would see padding alone; "
+                f"got padding {self.padding}, kernel_size {self.kernel_size}"
+            )
+
+    def extra_repr(self) -> str:
+        names = ("kernel_size", "stride", "padding")
+        return ", ".join(f"{name}={_plain(getattr(self, name))}" for name in names)
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of every window: (N, C, H, W) -> (N, C, OH, OW), as torch.nn.AvgPool2d."""
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.count_include_pad = bool(count_include_pad)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
+
+
+class MaxPool2d(_Pool2d):
+    """The greatest number of every window: (N, C, H, W) -> (N, C, OH, OW), as torch.nn.MaxPool2d."""
+
+    def __init__(
+        self,
+        kernel_size: Pair,
+        stride: Pair | None = None,
+        padding: Pair = 0,
+        dilation: Pair = 1,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode)
+        self.dilation = pair("MaxPool2d", "dilation", dilation, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, dilation={_plain(self.dilation)}, ceil_mode={self.ceil_mode}"
+
+
+class Sigmoid(Module):
+    """1 / (1 + exp(-x)), of any shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.sigmoid(x)
+
+
+class ReLU(Module):
+    """max(x, 0), of any shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent, of any shape."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.tanh(x)
+
+
+class Flatten(Module):
+    """Axes from start_dim on merged into one: (N, C, H, W) -> (N, C*H*W)."""
+
+    def __init__(self, start_dim: int = 1) -> None:
+        self.start_dim = start_dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.flatten(x, self.start_dim)
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}"
+
+
+class Dropout(Module):
+    """In training, each number is dropped with probability p and the others grow by 1/(1 - p); else the identity."""
+
+    def __init__(self, p: float = 0.5) -> None:
+        self.p = number("Dropout", "p", p)
+        if not 0 <= self.p <= 1:
+            raise ValueError(f"Dropout: p must be between 0 and 1, got {p!r}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.p, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+def _plain(value: tuple[int, int]) -> int | tuple[int, int]:
+    """2 for (2, 2), as it was most likely written."""
+    return value[0] if value[0] == value[1] else value

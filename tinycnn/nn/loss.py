@@ -1,0 +1,33 @@
+"""loss: what training makes small."""
+
+from tinycnn import functional as F
+from tinycnn.backend import Array, as_array
+from tinycnn.nn._checks import number
+from tinycnn.nn.module import Module
+from tinycnn.ops._checks import choice
+from tinycnn.tensor import Tensor
+
+
+class CrossEntropyLoss(Module):
+    """-log of the probability that softmax gives to the right class, from logits, as torch.nn.CrossEntropyLoss.
+
+    Called with logits (N, C) or (N, C, d1, ...) and class numbers (N,) or (N, d1, ...); the result is one number
+    (reduction "mean" or "sum") or one per example ("none").  `weight` (C,) weighs the classes.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | Array | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
+        choice("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
+        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing)
+        if not 0 <= self.label_smoothing <= 1:
+            raise ValueError(f"CrossEntropyLoss: label_smoothing must be between 0 and 1, got {label_smoothing!r}")
+        self.weight = weight if weight is None or isinstance(weight, Tensor) else Tensor(as_array(weight))
+        self.ignore_index, self.reduction = ignore_index, reduction
+
+    def forward(self, logits: Tensor, target: Tensor | Array) -> Tensor:
+        return F.cross_entropy(logits, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)

@@ -1,0 +1,176 @@
+"""module: Module, a function with parameters.
+
+    class Scale(Module):
+        def __init__(self, features):
+            self.factor = Parameter(np.ones(features, np.float32))    # an attribute, and thereby found
+
+        def forward(self, x):
+            return x * self.factor
+
+A Module's parameters are those of its attributes that are Parameters, and the parameters of those that are Modules.
+Nothing is registered: assigning, replacing and deleting attributes is all there is to it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from tinycnn.arguments import numeric
+from tinycnn.backend import Array, device_of, to_device
+from tinycnn.nn.state import KeysLeft, fitting
+from tinycnn.tensor import Parameter, Tensor
+
+Self = TypeVar("Self", bound="Module")  # typing.Self is newer than Python 3.10
+
+
+class Module:
+    """A function with parameters: a layer, or a net of layers.  Subclasses define `forward`.
+
+    Names, state_dict keys and the looks of print(module) are torch.nn.Module's.
+    """
+
+    training = True  # what train() and eval() set; Dropout looks at it
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the module computes.  Every subclass has its own."""
+        raise NotImplementedError(f"{type(self).__name__} does not define forward(self, x)")
+
+    def __call__(self, *inputs: Any) -> Any:
+        return self.forward(*inputs)
+
+    # -- what it consists of
+
+    def named_children(self) -> Iterator[tuple[str, "Module"]]:
+        """The modules that are attributes of this one, in the order of their assignment."""
+        return ((name, value) for name, value in vars(self).items() if isinstance(value, Module))
+
+    def children(self) -> Iterator["Module"]:
+        """As named_children, without the names."""
+        return (child for _, child in self.named_children())
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, "Module"]]:
+        """This module, named `prefix`, and all below it, as "2.conv"; one that is used twice comes once."""
+        seen: set[int] = set()
+        for name, module in self._walk(prefix):
+            if id(module) not in seen:
+                seen.add(id(module))
+                yield name, module
+
+    def modules(self) -> Iterator["Module"]:
+        """As named_modules, without the names."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Every Parameter of this module and all below it, as "0.weight"; one that is used twice comes once."""
+        seen: set[int] = set()
+        for name, parameter in self._entries():
+            if id(parameter) not in seen:
+                seen.add(id(parameter))
+                yield name, parameter
+
+    def parameters(self) -> Iterator[Parameter]:
+        """As named_parameters, without the names: what an optimiser takes."""
+        return (parameter for _, parameter in self.named_parameters())
+
+    def _walk(self, name: str) -> Iterator[tuple[str, "Module"]]:
+        """This module and all below it, by every name that leads there."""
+        yield name, self
+        for child_name, child in self.named_children():
+            yield from child._walk(f"{name}.{child_name}" if name else child_name)
+
+    def _entries(self) -> Iterator[tuple[str, Parameter]]:
+        """Every Parameter by every name that leads to it."""
+        for module_name, module in self._walk(""):
+            for name, value in vars(module).items():
+                if isinstance(value, Parameter):
+                    yield (f"{module_name}.{name}" if module_name else name), value
+
+    def apply(self: Self, function: Callable[["Module"], object]) -> Self:
+        """Call `function` on every module below this one, then on this one; returns the module itself."""
+        for child in self.children():
+            child.apply(function)
+        function(self)
+        return self
+
+    # -- training or evaluating
+
+    def train(self: Self, mode: bool = True) -> Self:
+        """Set training mode here and in all modules below; returns the module itself."""
+        for module in self.modules():
+            module.training = bool(mode)
+        return self
+
+    def eval(self: Self) -> Self:
+        """Set evaluation mode here and in all modules below (dropout lets everything pass)."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Forget all gradients, so that the next backward starts from nothing."""
+        for parameter in self.parameters():
+            parameter.grad = None
+
+    # -- where, and how precise
+
+    def to(self: Self, *to: str | DTypeLike) -> Self:
+        """Move to a device ("cpu", "gpu"), convert to a dtype of floats, or both; returns the module itself.
+
+        Parameters stay the same objects, so an optimiser keeps knowing them; gradients and other tensors that
+        are attributes go along (integers keep their dtype).  Nothing moves unless everything can.
+        """
+        tensors = [t for module in self.modules() for t in vars(module).values() if isinstance(t, Tensor)]
+        tensors += [t.grad for t in tensors if t.grad is not None]
+        moved = {id(t): t.data for t in tensors}
+        for target in to:
+            if not (isinstance(target, str) and target in ("cpu", "gpu")):
+                if (dtype := numeric("to", target)).kind != "f":
+                    raise TypeError(f"to: a module's dtype must be floating point, got {dtype}")
+                moved = {key: x.astype(dtype, copy=False) if x.dtype.kind == "f" else x for key, x in moved.items()}
+            else:
+                moved = {key: to_device(x, target) for key, x in moved.items()}
+        for t in tensors:
+            t.data = moved[id(t)]
+        return self
+
+    def float(self: Self) -> Self:
+        """In float32."""
+        return self.to(np.float32)
+
+    def double(self: Self) -> Self:
+        """In float64."""
+        return self.to(np.float64)
+
+    # -- saving and loading
+
+    def state_dict(self) -> dict[str, Array]:
+        """A NumPy copy of every parameter, under PyTorch's name for it and in its shape."""
+        return {name: np.array(parameter.numpy(), order="C") for name, parameter in self._entries()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> KeysLeft:
+        """Copy the arrays of state_dict() into the parameters, in place; float64 is rounded to a float32 model's.
+
+        Takes NumPy and CuPy arrays, Tensors, and PyTorch's tensors.  ValueError names every entry that is missing
+        or unexpected (strict only), has another shape, holds no floats, or is not finite; then nothing is changed.
+        Returns the names left over on both sides.
+        """
+        entries = dict(self._entries())
+        wanted = {name: parameter.data for name, parameter in entries.items()}
+        found, left = fitting(f"load_state_dict of {type(self).__name__}", wanted, state_dict, strict)
+        arrays = {name: to_device(array, device_of(wanted[name])) for name, array in found.items()}
+        for name, array in arrays.items():
+            entries[name].data[...] = array
+        return left
+
+    # -- print(module)
+
+    def extra_repr(self) -> str:
+        """What stands between the brackets of the module's line."""
+        return ""
+
+    def __repr__(self) -> str:
+        lines = [f"({name}): {child!r}" for name, child in self.named_children()]
+        if not lines:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        inside = "\n".join([self.extra_repr(), *lines] if self.extra_repr() else lines)
+        return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"

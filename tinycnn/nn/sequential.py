@@ -1,0 +1,88 @@
+"""sequential: layers one after another, and errors that name the layer."""
+
+from collections.abc import Iterator, Mapping
+from typing import overload
+
+from tinycnn.nn.layers import Flatten, Linear
+from tinycnn.nn.module import Module
+from tinycnn.tensor import Tensor
+
+
+class Sequential(Module):
+    """Layers one after another: Sequential(a, b)(x) is b(a(x)).
+
+    A list of layers with a forward: it can be looped over, indexed, sliced and appended to.  Layers are named "0",
+    "1", ..., or by the keys of a dict: Sequential({"conv": a, "pool": b}).
+    """
+
+    def __init__(self, *layers: Module | Mapping[str, Module]) -> None:
+        only = layers[0] if len(layers) == 1 else None
+        named = only if isinstance(only, Mapping) else {str(i): layer for i, layer in enumerate(layers)}
+        for name, layer in named.items():
+            self._add(name, layer)
+
+    def _add(self, name: str, layer: object) -> None:
+        if not isinstance(layer, Module):
+            hint = "; call it to make a layer" if isinstance(layer, type) and issubclass(layer, Module) else ""
+            raise TypeError(f"Sequential: layer {name} must be a Module, got {layer!r}{hint}")
+        if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
+            raise ValueError(f"Sequential: {name!r} cannot be the name of a layer (taken, empty, or with a dot)")
+        setattr(self, name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        shape = None  # of the input of the layer before
+        for name, layer in self.named_children():
+            try:
+                y = layer(x)
+            except (TypeError, ValueError) as error:
+                kind = TypeError if isinstance(error, TypeError) else ValueError
+                raise kind(f"layer {name} ({_short(layer)}): {error}{self._advice(layer, x, shape)}") from error
+            shape, x = getattr(x, "shape", None), y
+        return x
+
+    def _advice(self, layer: Module, x: Tensor, shape: tuple[int, ...] | None) -> str:
+        """How to mend the commonest mistake: a Linear that does not fit the images that Flatten unrolled."""
+        layers = list(self)
+        before = layers[layers.index(layer) - 1]
+        if not isinstance(layer, Linear) or not isinstance(before, Flatten) or shape is None or x.ndim != 2:
+            return ""
+        F = x.shape[1]
+        if layer.in_features == F:
+            return ""
+        sizes = "*".join(map(str, shape[1:]))
+        return (
+            f"; Flatten made {F} = {sizes} features of {shape}: write Linear({F}, {layer.out_features}), or change "
+            f"kernels, padding or strides above so that {layer.in_features} arrive"
+        )
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self.named_children())
+
+    def __iter__(self) -> Iterator[Module]:
+        return self.children()
+
+    @overload
+    def __getitem__(self, index: int) -> Module: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Sequential": ...
+    def __getitem__(self, index: int | slice) -> "Module | Sequential":
+        """One layer, or a new Sequential of some that shares them with this one."""
+        named = list(self.named_children())
+        if isinstance(index, slice):
+            return Sequential(dict(named[index]))
+        if not -len(named) <= index < len(named):
+            raise IndexError(f"Sequential: there is no layer {index} among {len(named)}")
+        return named[index][1]
+
+    def append(self, layer: Module) -> "Sequential":
+        """Add a layer at the end, named by the next free number; returns the Sequential itself."""
+        number = len(self)
+        while hasattr(self, str(number)):  # a slice [3:6] has three layers named "3", "4", "5"
+            number += 1
+        self._add(str(number), layer)
+        return self
+
+
+def _short(layer: Module) -> str:
+    """A layer as it prints; of one that has layers itself only the name, since they follow in the message."""
+    return type(layer).__name__ if any(True for _ in layer.children()) else repr(layer)
