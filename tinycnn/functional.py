@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 from tinycnn import ops
 
 if TYPE_CHECKING:
+    from tinycnn.ops.avg_pool2d import avg_pool2d as avg_pool2d
     from tinycnn.ops.conv2d import conv2d as conv2d
+    from tinycnn.ops.cross_entropy import cross_entropy as cross_entropy
+    from tinycnn.ops.dropout import dropout as dropout
+    from tinycnn.ops.flatten import flatten as flatten
+    from tinycnn.ops.linear import linear as linear
+    from tinycnn.ops.log_softmax import log_softmax as log_softmax
+    from tinycnn.ops.max_pool2d import max_pool2d as max_pool2d
+    from tinycnn.ops.relu import relu as relu
+    from tinycnn.ops.sigmoid import sigmoid as sigmoid
+    from tinycnn.ops.softmax import softmax as softmax
+    from tinycnn.ops.tanh import tanh as tanh
 
 globals().update(ops.PUBLIC)
 __all__ = sorted(ops.PUBLIC)  # noqa: PLE0605

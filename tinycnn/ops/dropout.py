@@ -1,0 +1,60 @@
+"""dropout: while training, each number is set to 0 with probability p and otherwise divided by 1 - p.
+
+    y[n, ...] = x[n, ...] * m[n, ...]          m = 0 with probability p, else 1 / (1 - p)
+
+so that the mean of y is x, and nothing need be scaled when the net is used.
+
+Row n of the mask depends on the example's place in the batch and not on what is computed beside it (see random.py),
+so a batch gets the same mask whole or in micro-batches.
+
+Read in this order: mask, DropoutOp.forward, DropoutOp.backward.
+"""
+
+import math
+
+from tinycnn import random
+from tinycnn.backend import Array, array_module, device_of, to_device
+from tinycnn.ops import _checks
+from tinycnn.tape import Context
+from tinycnn.tensor import Op, Tensor
+
+__all__ = ["dropout"]
+
+
+def mask(x: Array, p: float) -> Array:
+    """0 with probability p, else 1 / (1 - p): an array of x's shape, dtype and memory order; the first axis is N."""
+    numbers = random.rows(len(x), math.prod(x.shape[1:]))  # (N, F)   each uniform in 0 ... 2**32 - 1
+    kept = to_device(numbers >= min(round(p * 2**32), 2**32 - 1), device_of(x))  # (N, F)
+    m: Array = array_module(x).empty_like(x)  # (N, ...)
+    m[...] = kept.reshape(x.shape)
+    m *= 1 / (1 - p) if p < 1 else 0
+    return m
+
+
+class DropoutOp(Op, name="dropout"):
+    @staticmethod
+    def forward(ctx: Context, x: Array, p: float) -> Array:
+        m = mask(x, p)  # (N, ...)
+        ctx.save(m=m)
+        y: Array = x * m  # (N, ...)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Array:
+        dx: Array = dy * ctx.m  # (N, ...)
+        return dx
+
+
+def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
+    """While training, x (N, ...) with each number zeroed with probability p, else times 1 / (1 - p); otherwise x.
+
+    As torch.nn.functional.dropout; the random numbers come from tinycnn.random.  ValueError for p outside [0, 1].
+    """
+    _checks.tensors("dropout", x=x)
+    if x.ndim == 0:
+        raise ValueError("dropout: x must have at least 1 axis (N, ...), got shape ()")
+    if not isinstance(p, int | float) or isinstance(p, bool):
+        raise TypeError(f"dropout: p must be a number between 0 and 1, got {p!r}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout: p must be between 0 and 1, got {p}")
+    return DropoutOp.apply(x, p=float(p)) if training else x

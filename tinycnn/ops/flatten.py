@@ -1,0 +1,39 @@
+"""flatten: the axes from start_dim on become one; between convolutions and linear layers.
+
+    y[n, (c*H + h)*W + w] = x[n, c, h, w]                                      for start_dim = 1
+
+Nothing is copied: a batch-last x, (C, H, W, N) in memory, is a batch-last y, (C*H*W, N) in memory.
+
+Read in this order: FlattenOp.forward, FlattenOp.backward.
+"""
+
+import math
+
+from tinycnn.arguments import axes
+from tinycnn.backend import Array
+from tinycnn.ops import _checks
+from tinycnn.tape import Context
+from tinycnn.tensor import Op, Tensor
+
+__all__ = ["flatten"]
+
+
+class FlattenOp(Op, name="flatten"):
+    @staticmethod
+    def forward(ctx: Context, x: Array, start_dim: int) -> Array:
+        ctx.save(x_shape=x.shape)
+        return x.reshape(*x.shape[:start_dim], math.prod(x.shape[start_dim:]))  # (N, F)   for start_dim = 1
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Array:
+        return dy.reshape(ctx.x_shape)
+
+
+def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
+    """x (N, C, H, W) -> (N, C*H*W): all axes from start_dim on in one; as torch.flatten.
+
+    start_dim counts from the end where it is negative.  ValueError where x has no such axis.
+    """
+    _checks.tensors("flatten", x=x)
+    (first,) = axes("flatten", start_dim, x.shape)
+    return FlattenOp.apply(x, start_dim=first)

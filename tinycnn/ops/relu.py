@@ -1,0 +1,36 @@
+"""relu: y = max(x, 0), element by element.
+
+The slope is 1 where x > 0 and 0 elsewhere, also at 0, where any number between would do.
+
+Arrays of any shape and memory order; the result has x's order.
+
+Read in this order: ReluOp.forward, ReluOp.backward.
+"""
+
+from tinycnn.backend import Array, array_module
+from tinycnn.ops import _checks
+from tinycnn.tape import Context
+from tinycnn.tensor import Op, Tensor
+
+__all__ = ["relu"]
+
+
+class ReluOp(Op, name="relu"):
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        xp = array_module(x)
+        y: Array = xp.maximum(x, 0, out=xp.empty_like(x))  # (...)
+        ctx.save(y=y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Array:
+        dx: Array = (ctx.y > 0).astype(dy.dtype)  # (...)   the slope; y > 0 just where x > 0
+        dx *= dy
+        return dx
+
+
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0) of each element of x (any shape); as torch.relu.  TypeError for integers."""
+    _checks.tensors("relu", x=x)
+    return ReluOp.apply(x)
