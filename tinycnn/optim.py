@@ -79,11 +79,12 @@ class SGD:
         """Bring the running mean of gradients up to date; what the parameter moves by."""
         v = self.momentum_buffers[i]
         if v is None:
-            v = self.momentum_buffers[i] = g.copy()
+            v = g.copy()
         else:
-            v = self.momentum_buffers[i] = _like(v, g)
+            v = _like(v, g)
             v *= self.momentum
             v += g if self.dampening == 0 else g * (1 - self.dampening)
+        self.momentum_buffers[i] = v
         return g + v * self.momentum if self.nesterov else v
 
     def state_dict(self) -> dict[str, Any]:
@@ -147,7 +148,7 @@ class _Schedule:
 
     def __init__(self, optimizer: SGD) -> None:
         self.optimizer = optimizer
-        self.base_lr = optimizer.lr  # that of epoch 0
+        self.base_lr = float(optimizer.lr)  # that of epoch 0
         self.last_epoch = 0
 
     def rate(self, epoch: int) -> float:
@@ -165,15 +166,20 @@ class _Schedule:
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Continue where state_dict() was taken, and set the optimiser's lr to that epoch's."""
-        name = type(self).__name__
+        asker = f"load_state_dict of {type(self).__name__}"
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict of {name}: expected a dict, got {type(state_dict).__name__}")
-        if set(state_dict) != set(self.state_dict()):
-            raise ValueError(
-                f"load_state_dict of {name}: expected the entries {', '.join(self.state_dict())}, "
-                f"got {', '.join(map(str, state_dict)) or 'none'}"
-            )
-        self.__dict__.update(state_dict)
+            raise TypeError(f"{asker}: expected what state_dict() returned, got {type(state_dict).__name__}")
+        own = self.state_dict()
+        if set(state_dict) != set(own):
+            got = ", ".join(map(str, state_dict)) or "none"
+            raise ValueError(f"{asker}: expected the entries {', '.join(own)}, got {got}; nothing was changed")
+        checked = {
+            name: count(asker, name, value, 0 if name == "last_epoch" else 1)
+            if isinstance(own[name], int)
+            else number(asker, name, value)
+            for name, value in state_dict.items()
+        }
+        vars(self).update(checked)
         self.optimizer.lr = self.rate(self.last_epoch)
 
 

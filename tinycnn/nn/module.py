@@ -33,12 +33,12 @@ class Module:
 
     training = True  # what train() and eval() set; Dropout looks at it
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes.  Every subclass has its own."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward(self, x)")
 
-    def __call__(self, *inputs: Any) -> Any:
-        return self.forward(*inputs)
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
+        return self.forward(*inputs, **options)
 
     # -- what it consists of
 

@@ -22,12 +22,9 @@ class Sequential(Module):
             self._add(name, layer)
 
     def _add(self, name: str, layer: object) -> None:
-        if not isinstance(layer, Module):
-            hint = "; call it to make a layer" if isinstance(layer, type) and issubclass(layer, Module) else ""
-            raise TypeError(f"Sequential: layer {name} must be a Module, got {layer!r}{hint}")
         if not isinstance(name, str) or not name or "." in name or hasattr(self, name):
             raise ValueError(f"Sequential: {name!r} cannot be the name of a layer (taken, empty, or with a dot)")
-        setattr(self, name, layer)
+        setattr(self, name, _module(name, layer))
 
     def forward(self, x: Tensor) -> Tensor:
         shape = None  # of the input of the layer before
@@ -46,8 +43,7 @@ class Sequential(Module):
         before = layers[layers.index(layer) - 1]
         if not isinstance(layer, Linear) or not isinstance(before, Flatten) or shape is None or x.ndim != 2:
             return ""
-        F = x.shape[1]
-        if layer.in_features == F:
+        if (F := x.shape[1]) == layer.in_features:
             return ""
         sizes = "*".join(map(str, shape[1:]))
         return (
@@ -67,12 +63,21 @@ class Sequential(Module):
     def __getitem__(self, index: slice) -> "Sequential": ...
     def __getitem__(self, index: int | slice) -> "Module | Sequential":
         """One layer, or a new Sequential of some that shares them with this one."""
-        named = list(self.named_children())
         if isinstance(index, slice):
-            return Sequential(dict(named[index]))
-        if not -len(named) <= index < len(named):
-            raise IndexError(f"Sequential: there is no layer {index} among {len(named)}")
-        return named[index][1]
+            return Sequential(dict(list(self.named_children())[index]))
+        layer: Module = getattr(self, self._name(index))
+        return layer
+
+    def __setitem__(self, index: int, layer: Module) -> None:
+        """Replace one layer."""
+        name = self._name(index)
+        setattr(self, name, _module(name, layer))
+
+    def _name(self, index: int) -> str:
+        names = [name for name, _ in self.named_children()]
+        if not -len(names) <= index < len(names):
+            raise IndexError(f"Sequential: there is no layer {index}, it has {len(names)}")
+        return names[index]
 
     def append(self, layer: Module) -> "Sequential":
         """Add a layer at the end, named by the next free number; returns the Sequential itself."""
@@ -81,6 +86,14 @@ class Sequential(Module):
             number += 1
         self._add(str(number), layer)
         return self
+
+
+def _module(name: str, layer: object) -> Module:
+    """`layer`, if it is one."""
+    if not isinstance(layer, Module):
+        hint = "; call it to make a layer" if isinstance(layer, type) and issubclass(layer, Module) else ""
+        raise TypeError(f"Sequential: layer {name} must be a Module, got {layer!r}{hint}")
+    return layer
 
 
 def _short(layer: Module) -> str:
