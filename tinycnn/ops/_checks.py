@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+import numpy as np
+
+from tinycnn.backend import device_of
 from tinycnn.tensor import Tensor
 
 Pair = int | tuple[int, int]  # one number for both directions, or (height, width)
@@ -85,3 +88,39 @@ def choice(function: str, name: str, value: Any, allowed: tuple[str, ...]) -> No
     """`value` is one of the allowed words."""
     if value not in allowed:
         raise ValueError(f"{function}: {name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def number(function: str, name: str, value: Any, least: float, most: float) -> None:
+    """`value` is a number from `least` to `most`."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise TypeError(f"{function}: {name} must be a number from {least} to {most}, got {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{function}: {name} must be from {least} to {most}, got {value}")
+
+
+def labels(function: str, t: Any, shape: tuple[int, ...], classes: int, ignored: int, logits: Tensor) -> None:
+    """The array t holds labels: integers of `shape`, on the device of the logits, each 0 ... classes - 1 or `ignored`.
+
+    The values are only looked at in main memory: to look at a GPU's would mean to wait for it at every step.
+    """
+    if not hasattr(t, "dtype") or t.dtype.kind not in "iu":
+        got = t.dtype if hasattr(t, "dtype") else type(t).__name__
+        raise TypeError(f"{function}: target must be a Tensor or an array of integers, the labels, got {got}")
+    if t.shape != shape:
+        raise ValueError(
+            f"{function}: target must have shape {shape}, one label for each example, got {t.shape} "
+            f"(logits {logits.shape})"
+        )
+    if device_of(t) != logits.device:
+        raise ValueError(
+            f"{function}: logits and target must be on the same device, got logits {logits.device}, "
+            f"target {device_of(t)}; convert with .to(...)"
+        )
+    if device_of(t) == "cpu" and (t.min() < 0 or t.max() >= classes):
+        wrong = np.argwhere(((t < 0) | (t >= classes)) & (t != ignored))
+        if len(wrong):
+            where = tuple(wrong[0].tolist())
+            raise ValueError(
+                f"{function}: target has the label {t[where]} at {where}, expected 0 to {classes - 1} "
+                f"(logits {logits.shape} have {classes} classes) or ignore_index {ignored}"
+            )

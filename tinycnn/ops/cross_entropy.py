@@ -1,15 +1,16 @@
-"""cross_entropy: how surprised the softmax of the logits is by the right label; forward and backward in one.
+"""cross_entropy: how far the softmax of the logits is from the right labels; loss and gradient in one.
 
-    p[n, c] = exp(z[n, c]) / sum over k of exp(z[n, k])                                      softmax
-    loss[n] = -(1 - e) * w[t[n]] * log p[n, t[n]]  -  e / C * sum over c of w[c] * log p[n, c]
+    p[n, c] = exp(z[n, c]) / sum over k of exp(z[n, k])                            softmax of the logits z
+    q[n, c] = w[c] * ((1 - e) * (1 where c is the label of n, else 0) + e / C)     what p ought to be
+    loss[n] = -sum over c of q[n, c] * log p[n, c]
 
-z are the logits, t the labels, w the weights of the classes (1 where none are given), e the label smoothing.
-The mean is the sum of the losses over the sum of the weights w[t[n]]; examples with the label ignore_index count in
-neither.  For e = 0 and no weights that is the mean of -log p[n, t[n]], and its gradient (p - onehot(t)) / N.
+w are the weights of the classes (1 where none are given), e the label smoothing.  The mean is the sum of the losses
+over the sum of the weights of the labels; examples labelled ignore_index count in neither.  With no weights and
+e = 0 that is the mean of -log p[n, label of n].  Its gradient for z is (p - q) / N, simpler than that of any part.
 
-Sizes   N examples, with all axes after the classes   C classes
+Sizes   N examples   C classes   ... further axes, such as the pixels of an image that has a label at each
 
-Arrays are (N, C) to the user and (C, N) in memory.
+Arrays are (N, C, ...) to the user and (C, ..., N) in memory.
 
 Read in this order: cross_entropy_loops (the definition), CrossEntropyOp.forward, CrossEntropyOp.backward.
 """
@@ -19,101 +20,120 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.backend import Array, array_module, as_array
+from tinycnn.backend import Array, array_module
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
 from tinycnn.tensor import Op, Tensor
 
 __all__ = ["cross_entropy"]
 
-REDUCTIONS = ("mean", "sum", "none")
-
 
 def cross_entropy_loops(z: Array, t: Array, w: Array, ignore_index: int, e: float) -> tuple[Array, Array]:
-    """The definition for z (N, C), one example at a time: (losses (N,), weights (N,)).  The tests' oracle."""
-    (N, C), losses, weights = z.shape, np.zeros(len(z)), np.zeros(len(z))
+    """The definition for z (N, C), a number at a time: each example's loss and weight.  The tests' oracle."""
+    N, C = z.shape
+    losses, weights = np.zeros(N, z.dtype), np.zeros(N, z.dtype)
     for n in range(N):
-        if t[n] != ignore_index:
-            log_p = [z[n, c] - math.log(sum(math.exp(z[n, k] - z[n, c]) for k in range(C))) - z[n, c] for c in range(C)]
-            smooth = sum(w[c] * log_p[c] for c in range(C))
-            weights[n] = w[t[n]]
-            losses[n] = -(1 - e) * w[t[n]] * log_p[t[n]] - e / C * smooth
+        if t[n] == ignore_index:
+            continue
+        total = sum(math.exp(z[n, k]) for k in range(C))
+        for c in range(C):
+            p, q = math.exp(z[n, c]) / total, w[c] * ((1 - e) * (c == t[n]) + e / C)
+            losses[n] -= q * math.log(p)
+        weights[n] = w[t[n]]
     return losses, weights
 
 
 class CrossEntropyOp(Op, name="cross_entropy"):
     @staticmethod
     def forward(
-        ctx: Context,
-        z: Array,
-        w: Array | None,
-        target: Array,
-        ignore_index: int,
-        reduction: str,
-        label_smoothing: float,
+        ctx: Context, z: Array, t: Array, w: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> Array:
-        xp, e = array_module(z), label_smoothing
-        z = z.transpose(*range(1, z.ndim), 0)  # (C, ..., N)
-        t = target.transpose(*range(1, target.ndim), 0)  # (..., N)
-        C, shape = len(z), t.shape
-        used = (t != ignore_index).reshape(-1)  # (N,)
-        t = xp.where(used, t.reshape(-1), 0)  # (N,)
-        weight = used.astype(z.dtype) if w is None else w[t] * used  # (N,)
+        xp, C, e, extra = array_module(z), z.shape[1], label_smoothing, (1,) * t.ndim
+        z, t = _batch_last(z), _batch_last(t)  # (C, ..., N) and (..., N)
+        used = t != ignore_index  # (..., N)
+        right = (xp.arange(C).reshape(C, *extra) == t) & used  # (C, ..., N)
+        q = right.astype(z.dtype)  # (C, ..., N)
+        if w is not None:
+            q *= w.reshape(C, *extra)
+        divisor = q.sum() if reduction == "mean" else 1.0
+        if e:
+            q *= 1 - e
+            q += (e / C if w is None else w.reshape(C, *extra) * (e / C)) * used.astype(z.dtype)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            p = z.reshape(C, -1) - z.max(axis=0).reshape(-1)  # (C, N)   the largest is 0: no exp overflows
-            right = xp.take_along_axis(p, t[None], axis=0)[0]  # (N,)
-            total_w = float(C) if w is None else w.sum()
-            smooth = (p.sum(axis=0) if w is None else (p * w[:, None]).sum(axis=0)) if e else None  # (N,)
-            xp.exp(p, out=p)
-            norm = p.sum(axis=0)  # (N,)
-            p /= norm  # the softmax
-            log_norm = xp.log(norm)  # (N,)
-            losses = (1 - e) * weight * (log_norm - right)  # (N,)
-            if smooth is not None:
-                losses += e / C * (total_w * log_norm - smooth)
-            losses = xp.where(used, losses, 0)  # (N,)
-            divisor = weight.sum() if reduction == "mean" else 1
-            y: Array = (
-                losses.reshape(shape).transpose(-1, *range(len(shape) - 1))
-                if reduction == "none"
-                else (losses.sum() / divisor)
-            )
-        ctx.save(p=p, t=t, w=w, weight=weight, used=used, divisor=divisor, e=e, total_w=total_w, shape=shape)
+            s = z - z.max(axis=0)  # (C, ..., N)   a constant changes no p; with the largest at 0 no exp overflows
+            p = xp.exp(s)  # (C, ..., N)
+            norm, total = p.sum(axis=0), q.sum(axis=0)  # (..., N)
+            losses = xp.log(norm) * total - xp.where(q != 0, q * s, 0).sum(axis=0)  # (..., N)   log p = s - log(norm)
+            losses = xp.where(right.any(axis=0), losses, np.nan)  # a label that is no class; see cross_entropy
+            losses = xp.where(used, losses, 0)
+            y: Array = _batch_first(losses) if reduction == "none" else losses.sum() / divisor
+        if ctx.needs[0]:
+            p *= total / norm
+            p -= q  # (C, ..., N)   the gradient of each example's loss
+            ctx.save(slope=p, used=used, divisor=divisor)
         return y
 
     @staticmethod
-    def backward(ctx: Context, dy: Array) -> tuple[Array, None]:
-        p, t, w, e, xp = ctx.p, ctx.t, ctx.w, ctx.e, array_module(dy)
-        C, N = p.shape
+    def backward(ctx: Context, dy: Array) -> Array:
+        xp = array_module(dy)
         if dy.ndim:
-            dy = dy.transpose(*range(1, dy.ndim), 0).reshape(-1)  # (N,)
+            dy = _batch_last(dy)  # (..., N)
         with np.errstate(invalid="ignore", divide="ignore"):
-            g = xp.where(ctx.used, dy / ctx.divisor, 0)  # (N,)
-        hit = (1 - e) * ctx.weight * g  # (N,)
-        dz = p * (hit + (e / C * ctx.total_w) * g)  # (C, N)
-        dz[t, xp.arange(N)] -= hit
-        if e:
-            dz -= e / C * g if w is None else e / C * w[:, None] * g
-        return dz.reshape(C, *ctx.shape).transpose(-1, *range(len(ctx.shape))), None
+            share = xp.where(ctx.used, dy / ctx.divisor, 0)  # (..., N)
+        return _batch_first(ctx.slope * share)  # (N, C, ...)
+
+
+def _batch_last(a: Array) -> Array:
+    """(N, ...) -> (..., N), as it lies in memory."""
+    return a.transpose(*range(1, a.ndim), 0)
+
+
+def _batch_first(a: Array) -> Array:
+    """(..., N) -> (N, ...), as the user sees it."""
+    return a.transpose(-1, *range(a.ndim - 1))
 
 
 def cross_entropy(
     logits: Tensor,
-    target: Any,
+    target: Tensor | Array,
     weight: Tensor | None = None,
     ignore_index: int = -100,
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """The loss of logits (N, C, ...) for labels target (N, ...) -> a number, or (N, ...) with reduction "none"."""
+    """The loss of logits (N, C, ...) for the labels target (N, ...), integers from 0 to C - 1 -> one number.
+
+    As torch.nn.functional.cross_entropy with class indices.  weight (C,) weighs the classes; reduction is "mean",
+    "sum", or "none" for each example's loss (N, ...); logits (C,) and target () are one example.  Logits of any
+    size are safe.  NaN where all labels are ignored.  TypeError or ValueError where shapes, dtypes, devices or
+    labels do not fit; labels that lie on a GPU are not looked at, since that would stall it, and a wrong one there
+    makes the loss NaN.
+    """
     _checks.tensors("cross_entropy", logits=logits, weight=weight)
-    _checks.choice("cross_entropy", "reduction", reduction, REDUCTIONS)
-    labels = target.data if isinstance(target, Tensor) else as_array(target)
-    return CrossEntropyOp.apply(
+    _checks.no_empty("cross_entropy", "logits", logits)
+    _checks.choice("cross_entropy", "reduction", reduction, ("mean", "sum", "none"))
+    _checks.number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
+    if not isinstance(ignore_index, int):
+        raise TypeError(f"cross_entropy: ignore_index must be an int, got {ignore_index!r}")
+    if logits.ndim == 0:
+        raise ValueError("cross_entropy: logits must have the axes (N, C, ...) or (C,), got shape ()")
+    lone = logits.ndim == 1
+    if lone:
+        logits = logits.reshape(1, -1)
+    C = logits.shape[1]
+    if weight is not None and weight.shape != (C,):
+        raise ValueError(f"cross_entropy: weight must have shape ({C},), one number per class, got {weight.shape}")
+    if weight is not None and weight.requires_grad:
+        raise ValueError("cross_entropy: weight gets no gradient but requires one; pass weight.detach()")
+    labels: Any = target.data if isinstance(target, Tensor) else target
+    expected = () if lone else (logits.shape[0], *logits.shape[2:])
+    _checks.labels("cross_entropy", labels, expected, C, ignore_index, logits)
+    loss = CrossEntropyOp.apply(
         logits,
-        weight,
-        target=labels,
+        t=labels.reshape(1) if lone else labels,
+        w=None if weight is None else weight.data,
         ignore_index=ignore_index,
         reduction=reduction,
         label_smoothing=float(label_smoothing),
     )
+    return loss.reshape(()) if lone else loss

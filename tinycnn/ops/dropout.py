@@ -53,8 +53,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     _checks.tensors("dropout", x=x)
     if x.ndim == 0:
         raise ValueError("dropout: x must have at least 1 axis (N, ...), got shape ()")
-    if not isinstance(p, int | float) or isinstance(p, bool):
-        raise TypeError(f"dropout: p must be a number between 0 and 1, got {p!r}")
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p must be between 0 and 1, got {p}")
+    _checks.number("dropout", "p", p, 0, 1)
     return DropoutOp.apply(x, p=float(p)) if training else x
