@@ -113,7 +113,7 @@ class _Recorder:
             del vars(layer)["forward"]
 
     def write(self, name: str, layer: Module, x: Tensor, y: Tensor) -> None:
-        fields = _through(layer, self.fields.get(id(x)), x, self.image)
+        fields = fields_through(layer, self.fields.get(id(x)), x, self.image)
         self.fields[id(y)] = fields
         self.passed.append(y)
         sizes = [min(field.size, n) for field, n in zip(fields, self.image, strict=True)] if fields else None
@@ -130,7 +130,7 @@ class _Recorder:
         )
 
 
-def _through(layer: Module, fields: Fields, x: Tensor, image: tuple[int, ...]) -> Fields:
+def fields_through(layer: Module, fields: Fields, x: Tensor, image: tuple[int, ...]) -> Fields:
     """The receptive fields of the layer's output, from those of its input."""
     if fields is None:
         return None
