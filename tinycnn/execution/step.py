@@ -1,0 +1,88 @@
+"""step: what all ways to run a training step have in common."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tinycnn.backend import Array, array_module
+from tinycnn.data import scale
+from tinycnn.nn import Module
+from tinycnn.optim import SGD
+from tinycnn.tape import no_grad
+from tinycnn.tensor import Tensor
+
+Loss: TypeAlias = Callable[[Tensor, Array], Tensor]  # logits (N, C, ...) and labels (N, ...) -> one number
+Result: TypeAlias = tuple[Any, Any]  # summed loss, correct: Python numbers, or 0-d arrays that are still on a GPU
+
+
+class Step:
+    """A training step as a value: `step(x, y)` moves the model's parameters by one batch.
+
+        with make_step(model, loss, optimizer) as step:
+            summed_loss, correct = step(images, labels)
+
+    images are uint8 (N, C, H, W), which are scaled to [0, 1], or floats of any shape (N, ...) in the parameters'
+    dtype; labels are integers (N, ...).  Both are on the parameters' device.  summed_loss is the mean loss times N,
+    and correct counts the largest logits that are the label's: add both up over batches, and divide by the number
+    of examples.  On a GPU they are arrays of no axes, so that nothing waits for the GPU before you print them.
+    """
+
+    strategy: str
+    description: str  # one line for people: how the step runs
+
+    def __init__(self, model: Module, loss: Loss, optimizer: SGD) -> None:
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+
+    def __call__(self, x: Array, y: Array) -> Result:
+        """Train on one batch, in training mode: the loss before the step, and the predictions that were right."""
+        raise NotImplementedError
+
+    def evaluate(self, x: Array, y: Array) -> Result:
+        """As calling, in evaluation mode, without gradients and without a step."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back what the step holds: threads, processes, shared memory.  The parameters stay as they are."""
+
+    def __enter__(self) -> "Step":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def as_input(x: Array, parameter: Tensor) -> Tensor:
+    """A batch as the model takes it: bytes are scaled to [0, 1] in the parameters' dtype, floats stay as they are."""
+    return Tensor(scale(x, parameter.dtype) if x.dtype == np.uint8 else x)
+
+
+def count_correct(logits: Tensor, y: Array) -> Any:
+    """How many of the largest logits (N, C, ...) are those of the labels (N, ...)."""
+    return (logits.data.argmax(axis=1) == y).sum()
+
+
+@no_grad()
+def evaluate_whole(model: Module, loss: Loss, parameter: Tensor, x: Array, y: Array) -> Result:
+    """Summed loss and correct of a batch, in one piece, in evaluation mode, which is left as it was found."""
+    training = model.training
+    model.eval()
+    try:
+        logits = model(as_input(x, parameter))
+        return number(loss(logits, y).data * len(y)), number(count_correct(logits, y))
+    finally:
+        model.train(training)
+
+
+def number(x: Any) -> Any:
+    """A NumPy scalar as Python's own; an array on a GPU as it is."""
+    return x.item() if array_module(x) is np else x
+
+
+def check_batch(x: Array, y: Array) -> None:
+    """ValueError unless there is at least one example, and a label for each."""
+    if len(x) == 0 or len(x) != len(y):
+        raise ValueError(
+            f"step: got {len(x)} examples and {len(y)} labels, expected as many labels as examples, at least one "
+            f"(x {x.shape}, y {y.shape})"
+        )
