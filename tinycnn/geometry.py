@@ -25,7 +25,8 @@ def output_size(
 class ReceptiveField(NamedTuple):
     """Which input pixels one number of a feature map can depend on, along one axis.
 
-    Output i sees the `size` pixels from start + i*jump on; those below 0 or beyond the image are padding.
+    Output i sees the `size` pixels from start + i*jump on; those below 0 or beyond the image are padding.  Where a
+    later layer pads its map, outputs at the border see less than that.
     """
 
     size: int = 1
@@ -41,7 +42,7 @@ class ReceptiveField(NamedTuple):
         )
 
     def pixels(self, i: int, image: int) -> range:
-        """The pixels of an axis of length `image` that output i sees, without the padding."""
+        """The pixels of an axis of length `image` that output i sees; at the border, those it could see at most."""
         first = self.start + i * self.jump
         return range(max(first, 0), min(first + self.size, image))
 

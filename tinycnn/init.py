@@ -66,7 +66,8 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random
 
 def constant_(tensor: T, val: float) -> T:
     """The same number everywhere."""
-    return _fill(tensor, np.full(tensor.shape, val, np.float32))
+    tensor.data[...] = float(val)
+    return tensor
 
 
 def zeros_(tensor: T) -> T:

@@ -103,8 +103,8 @@ def _shrunk(size: int, kernel: int, stride: int, padding: int, layer: str) -> in
     after = geometry.output_size(size, kernel, stride, padding)
     if after < 1:
         raise ValueError(
-            f"LeNet: {layer} has a window of {kernel}x{kernel} pixels but what comes to it is {size}x{size} with padding "
-            f"{padding}; use a smaller kernel_size, fewer channels, a larger image_size, or same_padding=True"
+            f"LeNet: {layer} has a window of {kernel}x{kernel} pixels but its input has {size}x{size}, padded by "
+            f"{padding}; use fewer convolutions, a smaller kernel_size, a larger image_size, or same_padding=True"
         )
     return after
 

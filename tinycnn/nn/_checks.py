@@ -5,11 +5,16 @@ import numbers
 from typing import Any, SupportsIndex
 
 
-def count(asker: str, name: str, value: Any, least: int = 1) -> int:
-    """`value` as an int of at least `least`."""
+def integer(asker: str, name: str, value: Any) -> int:
+    """`value` as an int."""
     if isinstance(value, bool) or not isinstance(value, SupportsIndex):
         raise TypeError(f"{asker}: {name} must be an int, got {value!r}")
-    if (whole := value.__index__()) < least:
+    return value.__index__()
+
+
+def count(asker: str, name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+    if (whole := integer(asker, name, value)) < least:
         raise ValueError(f"{asker}: {name} must be at least {least}, got {whole}")
     return whole
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tinycnn import functional as F
 from tinycnn import init
-from tinycnn.nn._checks import count, number
+from tinycnn.nn._checks import count, integer, number
 from tinycnn.nn.module import Module
 from tinycnn.ops._checks import Pair, pair
 from tinycnn.tensor import Parameter, Tensor
@@ -170,7 +170,7 @@ class Flatten(Module):
     """Axes from start_dim on merged into one: (N, C, H, W) -> (N, C*H*W)."""
 
     def __init__(self, start_dim: int = 1) -> None:
-        self.start_dim = start_dim
+        self.start_dim = integer("Flatten", "start_dim", start_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.flatten(x, self.start_dim)

@@ -2,7 +2,7 @@
 
 from tinycnn import functional as F
 from tinycnn.backend import Array, as_array
-from tinycnn.nn._checks import number
+from tinycnn.nn._checks import integer, number
 from tinycnn.nn.module import Module
 from tinycnn.ops._checks import choice
 from tinycnn.tensor import Tensor
@@ -23,11 +23,12 @@ class CrossEntropyLoss(Module):
         label_smoothing: float = 0.0,
     ) -> None:
         choice("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
+        self.reduction = reduction
+        self.ignore_index = integer("CrossEntropyLoss", "ignore_index", ignore_index)
         self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing)
         if not 0 <= self.label_smoothing <= 1:
             raise ValueError(f"CrossEntropyLoss: label_smoothing must be between 0 and 1, got {label_smoothing!r}")
         self.weight = weight if weight is None or isinstance(weight, Tensor) else Tensor(as_array(weight))
-        self.ignore_index, self.reduction = ignore_index, reduction
 
     def forward(self, logits: Tensor, target: Tensor | Array) -> Tensor:
         return F.cross_entropy(logits, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing)
