@@ -1,0 +1,90 @@
+// common: what all kernels share: the state of training, activations, un-pooling, and SGD.
+//
+// Layout.  Every activation is a (C, H, W, N) array: the image index n is the fastest axis, as in the engine's ops.
+// A warp is 32 neighbouring images, so every load and store of an activation is one full 128-byte line whatever the
+// kernel size, stride, padding or pooling; no lane ever idles at a border, nothing is gathered through shared
+// memory, and there are no bank conflicts.  All lanes need the same weight at the same time: one broadcast from
+// shared memory.  (The usual choice, one image per block in NCHW, has none of these for images of 28x28.)
+//
+// Sizes are compile-time constants: each layer is a struct of `static constexpr int` (N, C, H, W, O, KH, KW, SH, SW,
+// PH, PW, DH, DW, OH, OW as in ops/conv2d.py, and how its work is cut), and a kernel is a template over it.
+//
+// Nothing here uses atomics: every sum over threads or blocks runs in a fixed order, so training gives the same
+// bits every time.  The price is small: per-block partial sums are written once and read once, from cache.
+
+enum Activation { IDENTITY, SIGMOID, RELU, TANH };
+enum Pooling { NO_POOL, AVERAGE, MAXIMUM };
+
+// What changes while the graph stays: written by `begin`, read by kernels of every step, advanced by `finish`.
+// It is in device memory because scalar arguments would be frozen into a captured graph.
+struct State {
+    const unsigned char* images;  // (total, C, H, W) all images of the epoch, on the device
+    const long long* labels;      // (total,)
+    const long long* order;       // (total,) which image comes when; null: as they lie
+    float* losses;                // (steps,) the history: loss summed over the batch
+    int* corrects;                // (steps,) and right answers
+    int total;                    // images in the epoch
+    int batch;                    // number of the batch that the next step takes
+    int step;                     // steps since `begin`
+    float lr, momentum, decay;    // of SGD
+};
+
+// Images in this step's batch: N, but fewer in the last batch of an epoch.  The remaining lanes carry zeros.
+template <int N> __device__ __forceinline__ int images_in_batch(const State* state) {
+    return min(N, max(0, state->total - state->batch * N));
+}
+
+// Equals ops sigmoid, relu, tanh.  NaN stays NaN, so that a diverged run is noticed.
+__device__ __forceinline__ float activate(int activation, float z) {
+    if (activation == SIGMOID) return __fdividef(1.0f, 1.0f + __expf(-z));
+    if (activation == RELU) return z < 0.0f ? 0.0f : z;
+    if (activation == TANH) return tanhf(z);
+    return z;
+}
+
+// The derivative of the activation, from its output y; so the input need not be kept.
+__device__ __forceinline__ float slope(int activation, float y) {
+    if (activation == SIGMOID) return y * (1.0f - y);
+    if (activation == RELU) return y > 0.0f ? 1.0f : 0.0f;
+    if (activation == TANH) return 1.0f - y * y;
+    return 1.0f;
+}
+
+// What a layer gives back to the layer below it, B: the gradient dy of B's output at feature f = (c, h, w) of
+// image n.  Equals the backward of B's pooling and then of its activation, and leaves dz, the gradient of B's
+// weighted sum, ready for B's own gradients.  Every kernel that computes a data gradient ends with this call,
+// so un-pooling and the activation's derivative cost neither a kernel nor a trip to memory.
+//
+//   y    (C, YH, YW, N) B's output          arg  the winner of each pooling window (maximum only)
+//   dz   (C, OH, OW, N) out; for average pooling it holds B's activations until they are replaced here
+template <class B>
+__device__ __forceinline__ void give_back(float dy, int f, int n, const float* y, const unsigned char* arg, float* dz) {
+    constexpr int N = B::N, YH = B::YH, YW = B::YW, OH = B::OH, OW = B::OW, QH = B::QH, QW = B::QW;
+    const int at = f * N + n;
+    if constexpr (B::POOL == NO_POOL) {
+        dz[at] = dy * slope(B::ACTIVATION, y[at]);
+        return;
+    }
+    const int c = f / (YH * YW), h = f / YW % YH, w = f % YW;
+    float* window = dz + ((c * OH + h * QH) * OW + w * QW) * N + n;  // (QH, QW), its pixels N apart
+    if constexpr (B::POOL == MAXIMUM) dy *= slope(B::ACTIVATION, y[at]);
+    for (int u = 0; u < QH; ++u) {
+        for (int v = 0; v < QW; ++v) {
+            float* pixel = window + (u * OW + v) * N;
+            if constexpr (B::POOL == AVERAGE) *pixel = dy / (QH * QW) * slope(B::ACTIVATION, *pixel);
+            if constexpr (B::POOL == MAXIMUM) *pixel = arg[at] == u * QW + v ? dy : 0.0f;
+        }
+    }
+}
+
+// One parameter's step; equals optim.SGD.  S::MOMENTUM and S::NESTEROV say what is compiled, the numbers come
+// from the state.  With lr 0 and momentum 1 and a zero gradient nothing changes: that is how a graph warms up.
+template <class S> __device__ __forceinline__ void sgd(const State* state, float g, float* w, float* velocity, int i) {
+    g += state->decay * w[i];
+    if constexpr (S::MOMENTUM) {
+        const float v = state->momentum * velocity[i] + g;
+        velocity[i] = v;
+        g = S::NESTEROV ? g + state->momentum * v : v;
+    }
+    w[i] -= state->lr * g;
+}
