@@ -1,6 +1,7 @@
 """Argument checks that several operations share.  Each message says: function, fact, expectation, shapes."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,7 @@ def no_empty(function: str, name: str, t: Tensor) -> None:
         raise ValueError(f"{function}: {name} is empty, got shape {t.shape}; every axis must be at least 1 long")
 
 
+@lru_cache(maxsize=256)
 def output_size(
     function: str,
     size: tuple[int, int],

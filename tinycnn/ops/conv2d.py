@@ -153,5 +153,5 @@ def conv2d(
         raise ValueError(f"conv2d: bias must have shape ({O},), one number per filter, got {bias.shape} {shapes}")
     stride, padding = _checks.pair("conv2d", "stride", stride, 1), _checks.pair("conv2d", "padding", padding, 0)
     dilation = _checks.pair("conv2d", "dilation", dilation, 1)
-    _checks.output_size("conv2d", x.shape[2:], weight.shape[2:], stride, padding, dilation)  # type: ignore[arg-type]
+    _checks.output_size("conv2d", x.shape[2:], weight.shape[2:], stride, padding, dilation)
     return Conv2dOp.apply(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
