@@ -1,12 +1,14 @@
-"""What average and maximum pooling share: the geometry of their windows.
+"""What average and maximum pooling share: where their windows lie.
 
-Sizes   C channels   H, W image   N images   KH, KW kernel   OH, OW output   SH, SW stride   PH, PW padding
-        DH, DW dilation
+Sizes   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding   DH, DW dilation   OH, OW output
 
 A tap is one place in the kernel.  Tap (u, v) of window (i, j) lies over pixel (i*SH + u*DH - PH, j*SW + v*DW - PW),
-or over padding, outside the image.
+or over the padding around the image.  Padding is never stored: a tap leaves out the windows where it meets none.
+
+Read in this order: Windows, lines, arguments.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from tinycnn.ops import _checks
@@ -14,11 +16,11 @@ from tinycnn.ops._checks import Pair
 from tinycnn.tensor import Tensor
 
 Two = tuple[int, int]
-Index = tuple[slice, slice, slice]  # into a batch-last array: all channels, some rows, some columns
+Line = tuple[tuple[slice, slice], ...]  # per tap along one axis: the windows it serves, the pixels it meets there
 
 
 class Windows(NamedTuple):
-    """Where the windows lie; each entry is (height, width)."""
+    """Where the windows of a pooling lie; each entry is (height, width)."""
 
     image: Two
     kernel: Two
@@ -27,51 +29,45 @@ class Windows(NamedTuple):
     dilation: Two
     output: Two
 
-    def taps(self) -> list[tuple[int, Index, Index]]:
-        """(number of the tap, outputs, inputs) in row-major order: x[inputs] (C, h, w, N) lies under this tap of the
-        windows y[outputs] (C, h, w, N).  Windows whose tap lies over padding are left out of both."""
-        (rows, columns), KW = map(_line, *self), self.kernel[1]
-        return [(u * KW + v, (slice(None), i, j), (slice(None), h, w)) for u, i, h in rows for v, j, w in columns]
-
     def tile(self) -> bool:
-        """Whether every pixel lies under exactly one tap of one window."""
-        return (
-            self.kernel == self.stride
-            and self.padding == (0, 0)
-            and self.dilation == (1, 1)
-            and all(n == k * o for n, k, o in zip(self.image, self.kernel, self.output, strict=True))
-        )
+        """Whether each pixel lies under exactly one tap of one window."""
+        (KH, KW), (OH, OW) = self.kernel, self.output
+        plain = self.padding == (0, 0) and self.dilation == (1, 1)
+        return plain and self.kernel == self.stride and self.image == (KH * OH, KW * OW)
 
 
-def _line(
-    size: int, kernel: int, stride: int, padding: int, dilation: int, output: int
-) -> list[tuple[int, slice, slice]]:
-    """Taps along one axis: (tap, outputs, inputs); taps that lie over padding in all windows are left out."""
+@lru_cache(maxsize=256)
+def lines(windows: Windows) -> tuple[Line, Line]:
+    """The taps along the height and along the width, as slices: y[outputs] are the windows whose tap meets x[inputs].
+
+    lines[0][u] moves the rows and lines[1][v] the columns of tap (u, v); taps that meet only padding are left out.
+    """
     found = []
-    for tap in range(kernel):
-        offset = tap * dilation - padding  # window i meets pixel i*stride + offset
-        first, last = max(0, -(offset // stride)), min(output - 1, (size - 1 - offset) // stride)
-        if first <= last:
-            inputs = slice(first * stride + offset, last * stride + offset + 1, stride)
-            found.append((tap, slice(first, last + 1), inputs))
-    return found
+    for n, k, s, p, d, o in zip(*windows, strict=True):
+        taps = []
+        for u in range(k):
+            offset = u * d - p  # window i meets pixel i*s + offset: inside the image from `first` to `last`
+            first, last = max(0, -(offset // s)), min(o - 1, (n - 1 - offset) // s)
+            if first <= last:
+                taps.append((slice(first, last + 1), slice(first * s + offset, last * s + offset + 1, s)))
+        found.append(tuple(taps))
+    return found[0], found[1]
 
 
 def arguments(
     function: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> Windows:
-    """The windows that a pooling function's arguments describe; its errors where they describe none."""
+    """The windows that a pooling function's arguments describe; TypeError or ValueError where they describe none."""
     _checks.tensors(function, x=x)
     _checks.rank(function, "x", x, "(N, C, H, W)")
     _checks.no_empty(function, "x", x)
-    kernel = _checks.pair(function, "kernel_size", kernel_size, 1)
-    step = kernel if stride is None else _checks.pair(function, "stride", stride, 1)
-    frame = _checks.pair(function, "padding", padding, 0)
-    spread = _checks.pair(function, "dilation", dilation, 1)
-    if any(2 * p > d * (k - 1) + 1 for p, k, d in zip(frame, kernel, spread, strict=True)):
+    k = _checks.pair(function, "kernel_size", kernel_size, 1)
+    s = k if stride is None else _checks.pair(function, "stride", stride, 1)
+    p, d = _checks.pair(function, "padding", padding, 0), _checks.pair(function, "dilation", dilation, 1)
+    if 2 * p[0] > d[0] * (k[0] - 1) + 1 or 2 * p[1] > d[1] * (k[1] - 1) + 1:
         raise ValueError(
-            f"{function}: padding must be at most half the kernel, got padding {padding} for kernel_size {kernel_size}"
+            f"{function}: padding must be at most half of what the kernel covers, got padding {p} "
+            f"(kernel_size {k}, dilation {d}, x {x.shape})"
         )
-    image = x.shape[2], x.shape[3]
-    output = _checks.output_size(function, image, kernel, step, frame, spread, ceil_mode)
-    return Windows(image, kernel, step, frame, spread, output)
+    image = (x.shape[2], x.shape[3])
+    return Windows(image, k, s, p, d, _checks.output_size(function, image, k, s, p, d, ceil_mode))

@@ -1,16 +1,19 @@
 """avg_pool2d: the average of each window, forward and backward, in one place.
 
-    y[n, c, i, j] = 1 / count * sum over u, v of  x[n, c, i*SH + u - PH, j*SW + v - PW]
+    y[n, c, i, j] = 1 / count[i, j] * sum over u, v of  x[n, c, i*SH + u - PH, j*SW + v - PW]
 
-where x is 0 outside the image, and count is KH*KW, or less at the edges (see counts).
+where x is 0 outside the image, and count is KH*KW, or less at the edges (see `counts`).
 
-Sizes   N images   C channels   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding
-        OH, OW output   OH = (H + 2*PH - KH) // SH + 1, rounded up in ceil_mode, and OW likewise
+Sizes   N images   C channels   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding   OH, OW output
+        OH = (H + 2*PH - KH) / SH + 1, rounded down, or up in ceil_mode, and OW likewise
 
 Arrays are (N, C, H, W) to the user and (C, H, W, N) in memory: every line below runs over whole batches at once.
 
-Read in this order: avg_pool2d_loops (the definition), AvgPool2dOp.forward, AvgPool2dOp.backward, counts.
+Read in this order: avg_pool2d_loops (the definition), counts, add_along, AvgPool2dOp.forward, AvgPool2dOp.backward.
 """
+
+from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -23,8 +26,10 @@ from tinycnn.tensor import Op, Tensor
 
 __all__ = ["avg_pool2d"]
 
+Moves = Sequence[tuple[slice, slice]]  # from where to where along one axis, as (target, source)
 
-def avg_pool2d_loops(x: Array, windows: Windows, count_include_pad: bool) -> Array:
+
+def avg_pool2d_loops(x: Array, windows: Windows, count_include_pad: bool = True) -> Array:
     """The definition, one output number at a time.  Slow on purpose; the tests hold avg_pool2d to it."""
     N, C, H, W = x.shape
     (KH, KW), (SH, SW), (PH, PW), (OH, OW) = windows.kernel, windows.stride, windows.padding, windows.output
@@ -41,50 +46,59 @@ def avg_pool2d_loops(x: Array, windows: Windows, count_include_pad: bool) -> Arr
     return y
 
 
-def counts(windows: Windows, include_pad: bool) -> Array | float:
-    """How many pixels each window divides by: one number where all windows are alike, else an array (OH, OW, 1).
+@lru_cache(maxsize=256)
+def counts(windows: Windows, include_pad: bool) -> Array | None:
+    """What the sum of each window is divided by, as torch has it: (OH, OW, 1), or None where it is KH*KW for all.
 
     The padding counts where include_pad says so; what lies beyond it, where ceil_mode lets windows go, never does.
     """
     sides = []
     for n, k, s, p, _, o in zip(*windows, strict=True):
-        first, last = np.arange(o) * s - p, np.arange(o) * s - p + k
-        low, high = (-p, n + p) if include_pad else (0, n)
-        sides.append(np.minimum(last, high) - np.maximum(first, low))  # (OH,), then (OW,)
-    if all((side == k).all() for side, k in zip(sides, windows.kernel, strict=True)):
-        return float(windows.kernel[0] * windows.kernel[1])
+        first, rim = np.arange(o) * s - p, p if include_pad else 0
+        sides.append(np.minimum(first + k, n + rim) - np.maximum(first, -rim))  # (OH,), then (OW,)
     count: Array = np.multiply.outer(*sides)[:, :, None]  # (OH, OW, 1)
-    return count
+    return None if (count == windows.kernel[0] * windows.kernel[1]).all() else count
+
+
+def add_along(axis: int, x: Array, moves: Moves, size: int) -> Array:
+    """A new array, `size` long along one axis and else like x, into which each move (target, source) adds of x."""
+    before = (slice(None),) * axis
+    (target, source), *others = moves
+    if target == slice(0, size):  # the first move fills it all: nothing to add to yet
+        y: Array = x[(*before, source)].copy()
+    else:
+        y, others = array_module(x).zeros((*x.shape[:axis], size, *x.shape[axis + 1 :]), x.dtype), list(moves)
+    for target, source in others:
+        y[(*before, target)] += x[(*before, source)]
+    return y
 
 
 class AvgPool2dOp(Op, name="avg_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, windows: Windows, count_include_pad: bool) -> Array:
-        x, xp = x.transpose(1, 2, 3, 0), array_module(x)
-        C, _, _, N = x.shape
-        share = 1 / counts(windows, count_include_pad)
-        if isinstance(share, np.ndarray):
-            share = xp.asarray(share, dtype=x.dtype)  # (OH, OW, 1)
-        y: Array = xp.zeros((C, *windows.output, N), x.dtype)  # (C, OH, OW, N)
-        for _, outputs, inputs in windows.taps():
-            y[outputs] += x[inputs]
+        x, xp = x.transpose(1, 2, 3, 0), array_module(x)  # (C, H, W, N)
+        (rows, columns), (OH, OW), (KH, KW) = _pooling.lines(windows), windows.output, windows.kernel
+        y = add_along(1, x, rows, OH)  # (C, OH, W, N)   the sum over a window is a sum over its rows ...
+        y = add_along(2, y, columns, OW)  # (C, OH, OW, N)                         ... and then over its columns
+        count = counts(windows, count_include_pad)
+        share = 1 / (KH * KW) if count is None else xp.asarray(1 / count, dtype=x.dtype)  # (OH, OW, 1)
         y *= share
         ctx.save(windows=windows, share=share)
         return y.transpose(3, 0, 1, 2)  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        windows, xp = ctx.windows, array_module(dy)
-        g = dy.transpose(1, 2, 3, 0) * ctx.share  # (C, OH, OW, N)   each pixel under a window gets this much of its dy
-        C, _, _, N = g.shape
-        if windows.tile():
-            dx: Array = xp.empty((C, *windows.image, N), dy.dtype)  # (C, H, W, N)   each pixel written just once
-            for _, outputs, inputs in windows.taps():
-                dx[inputs] = g[outputs]
-        else:
-            dx = xp.zeros((C, *windows.image, N), dy.dtype)  # (C, H, W, N)   a pixel under several windows gets the sum
-            for _, outputs, inputs in windows.taps():
-                dx[inputs] += g[outputs]
+        windows = ctx.windows
+        (rows, columns), (H, W), (KH, KW) = _pooling.lines(windows), windows.image, windows.kernel
+        dx: Array = dy.transpose(1, 2, 3, 0) * ctx.share  # (C, OH, OW, N)   so much goes to every pixel of a window
+        if windows.tile():  # nothing to add up: one copy does it all
+            C, OH, OW, N = dx.shape
+            tiles = array_module(dx).empty((C, OH, KH, OW, KW, N), dx.dtype)
+            tiles[...] = dx[:, :, None, :, None]
+            dx = tiles.reshape(C, H, W, N)
+        else:  # the same moves with target and source exchanged, in reverse order
+            dx = add_along(2, dx, [(source, target) for target, source in columns], W)  # (C, OH, W, N)
+            dx = add_along(1, dx, [(source, target) for target, source in rows], H)  # (C, H, W, N)
         return dx.transpose(3, 0, 1, 2)  # (N, C, H, W)
 
 

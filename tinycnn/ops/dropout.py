@@ -22,12 +22,12 @@ __all__ = ["dropout"]
 
 
 def mask(x: Array, p: float) -> Array:
-    """0 with probability p, else 1 / (1 - p): an array of x's shape, dtype and memory order; the first axis is N."""
-    numbers = random.rows(len(x), math.prod(x.shape[1:]))  # (N, F)   each uniform in 0 ... 2**32 - 1
-    kept = to_device(numbers >= min(round(p * 2**32), 2**32 - 1), device_of(x))  # (N, F)
+    """0 with probability p, else 1 / (1 - p): a new array of x's shape (N, ...), dtype and memory order."""
+    numbers = random.rows(len(x), math.prod(x.shape[1:]))  # (N, F)   on the host, uniform from 0 to 2**32 - 1
+    kept = (numbers >= min(round(p * 2**32), 2**32 - 1)).astype(x.dtype)  # (N, F)
+    kept *= 1 / (1 - p) if p < 1 else 0
     m: Array = array_module(x).empty_like(x)  # (N, ...)
-    m[...] = kept.reshape(x.shape)
-    m *= 1 / (1 - p) if p < 1 else 0
+    m[...] = to_device(kept, device_of(x)).reshape(x.shape)
     return m
 
 

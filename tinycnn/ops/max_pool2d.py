@@ -2,18 +2,17 @@
 
     y[n, c, i, j] = max over u, v of  x[n, c, i*SH + u*DH - PH, j*SW + v*DW - PW]
 
-where pixels outside the image do not take part.  The gradient goes to the first maximum of each window, row by row.
+where pixels outside the image take no part.  Each window's gradient goes to its first maximum, read row by row.
 
 Sizes   N images   C channels   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding   DH, DW dilation
-        OH, OW output   OH = (H + 2*PH - DH*(KH - 1) - 1) // SH + 1, rounded up in ceil_mode, and OW likewise
+        OH, OW output   OH = (H + 2*PH - DH*(KH - 1) - 1) / SH + 1, rounded down, or up in ceil_mode, and OW likewise
 
 Arrays are (N, C, H, W) to the user and (C, H, W, N) in memory: every line below runs over whole batches at once.
-A tap is one place in the kernel; taps are numbered u*KW + v.
 
-Read in this order: max_pool2d_loops (the definition), MaxPool2dOp.forward, first_winner, MaxPool2dOp.backward.
+Read in this order: max_pool2d_loops (the definition), taps, MaxPool2dOp.forward, MaxPool2dOp.backward.
 """
 
-import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -26,57 +25,59 @@ from tinycnn.tensor import Op, Tensor
 
 __all__ = ["max_pool2d"]
 
+Index = tuple[slice, slice, slice]  # channels, rows and columns of a batch-last array
+
 
 def max_pool2d_loops(x: Array, windows: Windows) -> Array:
     """The definition, one output number at a time.  Slow on purpose; the tests hold max_pool2d to it."""
-    _, (KH, KW), (SH, SW), (PH, PW), (DH, DW), (OH, OW) = windows
-    x = np.pad(x, ((0, 0), (0, 0), (PH, PH + SH), (PW, PW + SW)), constant_values=-np.inf)  # ceil_mode reaches further
+    (H, W), (KH, KW), (SH, SW), (PH, PW), (DH, DW), (OH, OW) = windows
     N, C = x.shape[:2]
-    y = np.empty((N, C, OH, OW), x.dtype)
+    y = np.full((N, C, OH, OW), -np.inf, x.dtype)
     for n in range(N):
         for c in range(C):
             for i in range(OH):
                 for j in range(OW):
-                    rows = slice(i * SH, i * SH + DH * (KH - 1) + 1, DH)
-                    columns = slice(j * SW, j * SW + DW * (KW - 1) + 1, DW)
-                    y[n, c, i, j] = x[n, c, rows, columns].max()
+                    for u in range(KH):
+                        for v in range(KW):
+                            h, w = i * SH + u * DH - PH, j * SW + v * DW - PW
+                            if 0 <= h < H and 0 <= w < W:
+                                y[n, c, i, j] = max(y[n, c, i, j], x[n, c, h, w])
     return y
 
 
-def first_winner(x: Array, y: Array, windows: Windows) -> Array:
-    """The number of the first tap of each window whose pixel is the maximum: x (C, H, W, N), y -> (C, OH, OW, N)."""
-    xp, number = array_module(x), math.prod(windows.kernel)
-    found = xp.zeros(y.shape, bool)  # (C, OH, OW, N)
-    winner: Array = xp.zeros(y.shape, np.uint8 if number < 256 else np.uint32)  # (C, OH, OW, N)
-    taps = {tap: (outputs, inputs) for tap, outputs, inputs in windows.taps()}
-    for tap in range(number):
-        if tap in taps:
-            outputs, inputs = taps[tap]
-            found[outputs] |= x[inputs] == y[outputs]
-        winner += ~found  # one more tap that comes before the first maximum
-    return winner
+def taps(windows: Windows) -> Iterator[tuple[Index, Index]]:
+    """Each tap of the kernel, row by row: it meets the pixels x[inputs] (C, h, w, N) in the windows y[outputs]."""
+    rows, columns = _pooling.lines(windows)
+    for i, h in rows:
+        for j, w in columns:
+            yield (slice(None), i, j), (slice(None), h, w)
 
 
 class MaxPool2dOp(Op, name="max_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, windows: Windows) -> Array:
-        x, xp = x.transpose(1, 2, 3, 0), array_module(x)
-        C, _, _, N = x.shape
-        y: Array = xp.full((C, *windows.output, N), -np.inf, x.dtype)  # (C, OH, OW, N)
-        for _, outputs, inputs in windows.taps():
+        x, xp = x.transpose(1, 2, 3, 0), array_module(x)  # (C, H, W, N)
+        y: Array = xp.full((x.shape[0], *windows.output, x.shape[3]), -np.inf, x.dtype)  # (C, OH, OW, N)
+        for outputs, inputs in taps(windows):
             xp.maximum(y[outputs], x[inputs], out=y[outputs])
-        if ctx.needs[0]:
-            ctx.save(windows=windows, winner=first_winner(x, y, windows))
+        ctx.save(x=x, y=y, windows=windows)
         return y.transpose(3, 0, 1, 2)  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        windows, winner, xp = ctx.windows, ctx.winner, array_module(dy)
+        x, y, windows, xp = ctx.x, ctx.y, ctx.windows, array_module(dy)
         dy = dy.transpose(1, 2, 3, 0)  # (C, OH, OW, N)
-        C, _, _, N = dy.shape
-        dx: Array = xp.zeros((C, *windows.image, N), dy.dtype)  # (C, H, W, N)
-        for tap, outputs, inputs in windows.taps():
-            dx[inputs] += dy[outputs] * (winner[outputs] == tap)
+        tile = windows.tile()  # then each pixel is written just once, and nothing need be added up
+        dx: Array = (xp.empty if tile else xp.zeros)(x.shape, dy.dtype)  # (C, H, W, N)
+        waiting = xp.ones(y.shape, bool)  # (C, OH, OW, N)   windows whose maximum is still to come
+        for outputs, inputs in taps(windows):
+            first = x[inputs] == y[outputs]  # (C, h, w, N)
+            first &= waiting[outputs]
+            waiting[outputs] ^= first
+            if tile:
+                xp.multiply(dy, first, out=dx[inputs])
+            else:
+                dx[inputs] += dy[outputs] * first
         return dx.transpose(3, 0, 1, 2)  # (N, C, H, W)
 
 
@@ -91,8 +92,8 @@ def max_pool2d(
     """The maximum of x (N, C, H, W) over windows of kernel_size -> (N, C, OH, OW); as torch's max_pool2d.
 
     kernel_size, stride (kernel_size where it is None), padding (minus infinity) and dilation are ints or (height,
-    width) pairs.  TypeError or ValueError where rank or sizes do not fit, padding is above half the kernel, or no
-    window fits.
+    width) pairs.  NaN in a window makes its maximum NaN, and no gradient flows there.  TypeError or ValueError where
+    rank or sizes do not fit, padding is above half of what the kernel covers, or no window fits.
     """
     windows = _pooling.arguments("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
     return MaxPool2dOp.apply(x, windows=windows)

@@ -19,7 +19,8 @@ class ReluOp(Op, name="relu"):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
         xp = array_module(x)
-        y: Array = xp.maximum(x, 0, out=xp.empty_like(x))  # (...)
+        y: Array = xp.zeros_like(x)  # (...)
+        xp.maximum(x, y, out=y)  # with an array of zeros: NumPy compares with a single 0 at half the speed
         ctx.save(y=y)
         return y
 
