@@ -1,6 +1,6 @@
 """arguments: what the arguments of Tensor's methods mean (axes, sizes, dtypes), or why they mean nothing."""
 
-from typing import Any, SupportsIndex
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -61,7 +61,7 @@ def axes(asker: str, axis: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(range(len(shape)))
     several = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     for a in several:
-        if not isinstance(a, SupportsIndex):
+        if not hasattr(a, "__index__"):
             raise TypeError(f"{asker}: an axis must be an int, got {a!r}")
         if not -len(shape) <= int(a) < len(shape):
             raise ValueError(f"{asker}: axis {a!r} does not exist in a tensor of shape {shape}")
