@@ -1,7 +1,9 @@
 """Fixtures that all tests share: a seeded generator, and the device as a parameter."""
 
+import sys
 import zlib
 
+import fakecupy
 import numpy as np
 import pytest
 
@@ -14,9 +16,20 @@ def rng(request):
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
 
 
-@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu)])
+@pytest.fixture
+def fake_cupy(monkeypatch):
+    """A strict stand-in takes CuPy's place, so that "gpu" works without one; its `counts` start at 0."""
+    monkeypatch.setitem(sys.modules, "cupy", fakecupy.cupy)
+    fakecupy.reset()
+    return fakecupy
+
+
+@pytest.fixture(params=["cpu", pytest.param("gpu", marks=pytest.mark.gpu), "stand-in"])
 def device(request):
-    """ "cpu", and "gpu" where there is one."""
+    """ "cpu", "gpu" where there is one, and "gpu" on the stand-in for CuPy."""
+    if request.param == "stand-in":
+        request.getfixturevalue("fake_cupy")
+        return "gpu"
     if request.param == "gpu" and (problem := cupy_problem()):
         pytest.skip(problem.splitlines()[0])
     return request.param
