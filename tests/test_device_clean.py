@@ -1,0 +1,460 @@
+"""A training step stays on the device and does not wait for it: shown on a strict stand-in for CuPy, without a GPU."""
+
+import copy
+
+import fakecupy
+import numpy as np
+import pytest
+from fakecupy import Counts, capturing, counts, cupy
+
+import tinycnn
+import tinycnn.functional as F
+from tinycnn import models, nn, optim
+from tinycnn.backend import device_of, resolve_device
+from tinycnn.data import Batches
+from tinycnn.execution import make_step
+from tinycnn.tensor import Tensor
+
+pytestmark = pytest.mark.usefixtures("fake_cupy")
+
+# 1. The stand-in is strict: each of its rules can fail
+
+
+def fake(*shape, dtype=np.float32):
+    """An array on the fake device, holding 0, 1, 2, ..."""
+    made = cupy.arange(int(np.prod(shape)), dtype=dtype).reshape(shape)
+    fakecupy.reset()
+    return made
+
+
+@pytest.mark.parametrize("attempt", [np.asarray, np.array, lambda a: np.lib.stride_tricks.as_strided(a, (2,), (4,))])
+def test_nothing_turns_into_a_numpy_array_by_itself(attempt):
+    with pytest.raises(TypeError, match=r"Implicit conversion to a NumPy array is not allowed.*\.get\(\)"):
+        attempt(fake(3))
+
+
+@pytest.mark.parametrize("other", [np.ones(3), np.array(2.0), [1, 2, 3], (1, 2, 3), "a", None], ids=repr)
+@pytest.mark.parametrize(
+    "operate",
+    [
+        lambda a, b: a + b,
+        lambda a, b: b - a,
+        lambda a, b: a * b,
+        lambda a, b: b / a,
+        lambda a, b: a**b,
+        lambda a, b: a @ b,
+        lambda a, b: a > b,
+        lambda a, b: cupy.maximum(a, b),
+        lambda a, b: cupy.where(a, a, b),
+        lambda a, b: cupy.add.at(a, 0, b),
+        lambda a, b: a.__iadd__(b),
+        lambda a, b: cupy.exp(b),
+        lambda a, b: cupy.stack([a, b]),
+        lambda a, b: np.add(a, b),
+    ],
+)
+def test_arrays_of_host_and_device_do_not_mix(operate, other):
+    with pytest.raises(TypeError, match="Unsupported type"):
+        operate(fake(3), other)
+
+
+@pytest.mark.parametrize("number", [2, 2.0, True, np.float32(2), np.int64(2)], ids=repr)
+def test_numbers_do_mix(number):
+    a = fake(3)
+    for y in (a + number, number - a, a * number, number / (a + 1), a**number, cupy.maximum(a, number)):
+        assert isinstance(y, cupy.ndarray)
+    assert counts.syncs == counts.uploads == 0
+
+
+def test_reductions_stay_on_the_device():
+    a = fake(2, 3)
+    for y in (a.sum(), a.mean(), a.max(), a.argmax(), cupy.sum(a), a.any(), a[0, 1], a.sum(axis=0, keepdims=True)):
+        assert isinstance(y, cupy.ndarray)
+    assert a.sum().shape == () and counts == Counts()
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda a: float(a[0]), lambda a: int(a[0]), lambda a: complex(a[0]), bool, repr, str, "{}".format, lambda a: a.item(), lambda a: a.get(), lambda a: a.tolist(),
+        lambda a: "no" if a else "yes", lambda a: a[a > 0], lambda a: a.__setitem__(a > 0, 1.0), cupy.nonzero,
+        cupy.asnumpy, lambda a: cupy.cuda.Stream().synchronize(), lambda a: cupy.cuda.Device().synchronize(),
+    ],
+)  # fmt: skip
+def test_what_makes_the_host_wait_is_counted_and_refused_while_capturing(ask):
+    a = fake(1)
+    ask(a)
+    assert counts == Counts(syncs=1)
+    with capturing(), pytest.raises(RuntimeError, match="the current stream is capturing, so synchronous"):
+        ask(a)
+
+
+def test_an_array_as_a_plain_int_makes_the_host_wait():
+    i = fake(1, dtype=np.int64)[0]
+    assert list(range(i)) == [] and [10, 20][i] == 10 and counts == Counts(syncs=2)
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda a: cupy.asarray(np.ones(3)), lambda a: cupy.array([1, 2]), lambda a: a[[0, 1]],
+        lambda a: a[np.array([0])], lambda a: a.__setitem__([0, 1], 5.0), lambda a: cupy.take(a, [0]), lambda a: cupy.add.at(a, [0, 0], 1.0),
+        lambda a: cupy.ascontiguousarray(np.ones(2)), lambda a: a[:, None][[0, 1], 0],
+    ],
+)  # fmt: skip
+def test_what_comes_from_the_host_is_counted_and_refused_while_capturing(send):
+    a = fake(3)
+    send(a)
+    assert counts == Counts(uploads=1)
+    with capturing(), pytest.raises(RuntimeError, match="the current stream is capturing, so H2D transfers"):
+        send(a)
+
+
+def test_single_numbers_need_no_upload():
+    with capturing():
+        cupy.array(3.0), cupy.asarray(np.float32(3)), cupy.full((2,), 3.0), cupy.zeros(3).fill(2)
+    assert counts == Counts()
+
+
+@pytest.mark.parametrize("product", [lambda a: a @ a, lambda a: cupy.matmul(a, a), lambda a: a.dot(a)])
+def test_cublas_is_refused_while_capturing(product):
+    a = fake(3, 3)
+    product(a)
+    with capturing(), pytest.raises(NotImplementedError, match="cuBLAS API during stream capture"):
+        product(a)
+
+
+def test_capturing_ends():
+    a = fake(2, 2)
+    with pytest.raises(KeyError), capturing():
+        raise KeyError
+    assert (a @ a).shape == (2, 2) and float(a.sum()) == 6
+
+
+def test_elementwise_work_can_be_captured():
+    a, i = fake(3), fake(3, dtype=np.int64)
+    with capturing():
+        b = cupy.exp(a) + a.sum() * 2
+        b[...] = a
+        b[1:] = 0.0
+        b = b[i] + b.take(i)
+        cupy.add.at(b, i, a)
+    assert counts == Counts()
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (1, 3), (4,), ()])
+def test_out_must_have_the_results_shape(shape):
+    a = fake(3)
+    for attempt in (lambda out: cupy.add(a, 1, out=out), lambda out: cupy.sum(a, axis=0, keepdims=True, out=out)):
+        with pytest.raises(ValueError, match="Out shape is mismatched"):
+            attempt(cupy.zeros(shape))
+
+
+def test_out_must_be_on_the_device_and_hold_the_result():
+    a = fake(3)
+    with pytest.raises(TypeError, match="Output arguments type must be cupy.ndarray"):
+        cupy.add(a, 1, out=np.zeros(3))
+    with pytest.raises(TypeError, match="same_kind"):
+        cupy.add(a, 1, out=cupy.zeros(3, np.int32))
+    with pytest.raises(ValueError, match="Out shape is mismatched"):
+        a += cupy.zeros((2, 3))
+    out = cupy.zeros(3)
+    assert cupy.add(a, 1, out=out) is out and cupy.add(a, 1, out) is out and out.get().tolist() == [1, 2, 3]
+
+
+def test_assigning_arrays_of_the_host_is_refused():
+    a = fake(3)
+    for value in (np.ones(3), [1, 2, 3]):
+        for key in (..., slice(None), slice(0, 3), cupy.arange(3)):
+            with pytest.raises(ValueError, match=r"non-scalar numpy\.ndarray cannot be used for fill"):
+                a[key] = value
+        with pytest.raises(ValueError, match=r"non-scalar numpy\.ndarray cannot be used for fill"):
+            a.fill(value)
+
+
+def test_assigning_to_one_place_twice_is_refused():
+    a, i = fake(3), cupy.array([0, 1, 0])
+    with pytest.raises(ValueError, match=r"one place twice is undefined; add\.at adds both"):
+        a[i] = cupy.ones(3)
+    cupy.add.at(a, i, cupy.ones(3))
+    assert a.get().tolist() == [2, 2, 2]
+
+
+def test_as_strided_takes_three_arguments_and_stays_inside():
+    a, as_strided = fake(6), cupy.lib.stride_tricks.as_strided
+    with pytest.raises(TypeError, match="writeable"):
+        as_strided(a, (3,), (8,), writeable=False)
+    with pytest.raises(TypeError, match="positional"):
+        as_strided(a, (3,), (8,), False)
+    assert as_strided(a, (3,), (8,)).get().tolist() == [0, 2, 4]
+    for shape, strides in (((4,), (8,)), ((3, 3), (8, 4)), ((2,), (-4,))):
+        with pytest.raises(ValueError, match="reaches outside the array's memory"):
+            as_strided(a, shape, strides)
+    with pytest.raises(ValueError, match="reaches outside the array's memory"):
+        as_strided(cupy.zeros((3, 4))[1:], (13,), (8,))
+
+
+def test_windows_that_overlap_cannot_be_written_to():
+    a, as_strided = fake(6), cupy.lib.stride_tricks.as_strided
+    windows = as_strided(a, (5, 2), (4, 4))
+    with pytest.raises(ValueError, match="read-only"):
+        windows += cupy.ones((5, 2))
+    with pytest.raises(ValueError, match="read-only"):
+        windows[0] = 1.0
+    tiles = as_strided(a, (3, 2), (8, 4))
+    tiles += 1
+    assert a.get().tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_indices_out_of_range_wrap_around_as_on_a_gpu():
+    a = fake(2, 3)
+    assert a[cupy.array([2])].get().tolist() == [[0, 1, 2]] and a[..., cupy.array([3, -1])].get().tolist() == [
+        [0, 2],
+        [3, 5],
+    ]
+    with pytest.raises(IndexError):
+        a[2]
+
+
+def test_results_forget_the_operands_memory_order_as_on_a_gpu():
+    a = cupy.zeros((3, 4)).T
+    assert not a.flags.c_contiguous
+    assert (a + 1).flags.c_contiguous and cupy.exp(a).flags.c_contiguous
+    assert not cupy.empty_like(a).flags.c_contiguous and not a.copy(order="K").flags.c_contiguous
+    assert not cupy.add(a, 1, out=cupy.empty_like(a)).flags.c_contiguous
+
+
+def test_uploads_and_downloads_know_only_two_orders_as_on_a_gpu():
+    x = np.zeros((2, 3, 4)).transpose(1, 2, 0)  # neither C nor Fortran
+    assert cupy.asarray(x, order="K").flags.c_contiguous and cupy.asarray(x).get(order="A").flags.c_contiguous
+    assert cupy.asarray(x.T.T).flags.c_contiguous and cupy.asarray(np.zeros((2, 3)).T).flags.f_contiguous
+
+
+def test_numpys_functions_on_arrays_of_the_device_are_counted():
+    a = fake(3)
+    assert isinstance(np.exp(a), cupy.ndarray) and isinstance(np.concatenate([a, a]), cupy.ndarray)
+    np.add.at(a, cupy.array(0), 1.0)
+    assert counts == Counts(dispatched=3)
+
+
+def test_new_memory_is_not_zero_and_nothing_warns():
+    assert float(cupy.empty(1)[0]) != 0 and float(cupy.empty_like(cupy.zeros(1))[0]) != 0
+    assert np.isinf(float(cupy.exp(cupy.full((), 1e9)))) and np.isnan(float(cupy.log(cupy.full((), -1.0))))
+
+
+def test_unsupported_dtypes_are_refused():
+    with pytest.raises(ValueError, match="Unsupported dtype"):
+        cupy.asarray(np.array(["a"]))
+
+
+def test_every_uploaded_value_comes_back(rng):
+    for x in (rng.uniform(size=(3, 4)), rng.integers(0, 9, 5), np.float32(3), np.zeros((0, 2))):
+        assert np.array_equal(cupy.asarray(x).get(), x) and cupy.asarray(x).dtype == x.dtype
+
+
+# 2. The training step
+
+
+def on_device(model):
+    """A copy of the model on the fake device."""
+    moved = copy.deepcopy(model).to("gpu")
+    assert all(isinstance(p.data, cupy.ndarray) for p in moved.parameters())
+    return moved
+
+
+def batch(rng, n, size=28):
+    """n images, bytes, and their labels, on the host."""
+    return rng.integers(0, 256, (n, 1, size, size), dtype=np.uint8), rng.integers(0, 10, n)
+
+
+def one_step(model, optimizer, x, y):
+    """Forward, loss, backward, update, by hand."""
+    optimizer.zero_grad()
+    loss = F.cross_entropy(model(x), y)
+    loss.backward()
+    optimizer.step()
+    return loss
+
+
+def small(**options):
+    """A LeNet that keeps all its kinds of layer and loses most of its size."""
+    return models.LeNet(image_size=20, channels=(3, 4), hidden=(12, 11), **options)
+
+
+MODELS = {
+    "sigmoid, average": dict(),
+    "relu, max": dict(activation="relu", pool="max"),
+    "tanh, average": dict(activation="tanh"),
+    "sigmoid, max": dict(pool="max", same_padding=True, kernel_size=3),
+}
+OPTIMIZERS = {
+    "plain": dict(lr=0.1),
+    "momentum": dict(lr=0.1, momentum=0.9),
+    "nesterov": dict(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
+    "dampening": dict(lr=0.1, momentum=0.9, dampening=0.5),
+}
+models_matrix = pytest.mark.parametrize("options", MODELS.values(), ids=MODELS)
+
+
+@models_matrix
+@pytest.mark.parametrize("optimizer", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_a_training_step_stays_on_the_device_and_never_waits(options, optimizer, rng):
+    tinycnn.manual_seed(0)
+    model = small(**options)
+    images, labels = batch(rng, 5, 20)
+    twin = on_device(model)
+    x = Tensor((images / np.float32(255)).astype(np.float32))
+    x_there, y_there = x.to("gpu"), cupy.asarray(labels)
+    here, there = optim.SGD(model.parameters(), **optimizer), optim.SGD(twin.parameters(), **optimizer)
+    for _ in range(3):
+        expected = one_step(model, here, x, labels)
+        fakecupy.reset()
+        loss = one_step(twin, there, x_there, y_there)
+        assert counts == Counts(), "a training step waits for the device, or uploads, or calls NumPy"
+        assert loss.dtype == np.float32 and float(loss) == pytest.approx(float(expected), rel=1e-5)
+        assert counts == Counts(syncs=1), "reading the loss is the one wait"
+    for (name, p), q in zip(model.named_parameters(), twin.parameters(), strict=True):
+        for theirs, ours in ((q, p), (q.grad, p.grad)):
+            assert isinstance(theirs.data, cupy.ndarray) and theirs.dtype == np.float32, name
+            np.testing.assert_allclose(theirs.numpy(), ours.numpy(), rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_dropout_uploads_its_mask_and_never_waits(rng):
+    model = on_device(small(dropout=0.5))
+    x, y = cupy.asarray(rng.uniform(size=(5, 1, 20, 20)).astype(np.float32)), cupy.asarray(rng.integers(0, 10, 5))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    fakecupy.reset()
+    one_step(model, optimizer, Tensor(x), y)
+    assert counts == Counts(uploads=2)  # one mask for each of the two dropouts: random numbers come from the host
+
+
+@models_matrix
+def test_the_plain_step_stays_on_the_device_and_never_waits(options, rng):
+    """tinycnn.execution's step, from bytes: scaling and counting right answers included."""
+    images, labels = batch(rng, 7, 20)
+    model = small(**options)
+    twin, loss = on_device(model), nn.CrossEntropyLoss()
+    x, y = cupy.asarray(images), cupy.asarray(labels)
+    with (
+        make_step(model, loss, optim.SGD(model.parameters(), lr=0.5), strategy="plain") as here,
+        make_step(twin, loss, optim.SGD(twin.parameters(), lr=0.5), strategy="plain") as there,
+    ):
+        expected = [here(images, labels), here(images, labels), here.evaluate(images, labels)]
+        fakecupy.reset()
+        found = [there(x, y), there(x, y), there.evaluate(x, y)]
+        assert counts == Counts()
+    for (summed, correct), (summed_here, correct_here) in zip(found, expected, strict=True):
+        assert isinstance(summed, cupy.ndarray) and summed.shape == correct.shape == ()
+        assert float(summed) == pytest.approx(summed_here, rel=1e-5) and int(correct) == correct_here
+
+
+def test_an_epoch_waits_only_where_it_reports(rng):
+    images, labels = batch(rng, 20, 20)
+    model = on_device(small())
+    loader = Batches(cupy.asarray(images), cupy.asarray(labels), batch_size=8)
+    summed, correct = 0.0, 0
+    fakecupy.reset()
+    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), lr=0.5), strategy="plain") as step:
+        for x, y in loader:
+            loss, right = step(x, y)
+            summed, correct = summed + loss, correct + right
+        assert counts.syncs == 0 and counts.uploads == 1  # the order of the epoch
+        report = f"loss {float(summed) / 20:.3f}, accuracy {int(correct) / 20:.3f}"
+    assert counts.syncs == 2 and "loss" in report
+
+
+def test_all_of_a_step_but_its_products_can_be_captured(rng, monkeypatch):
+    """cuBLAS is what keeps the plain step out of a CUDA graph; with another gemm in its place nothing else does."""
+    model = on_device(small())
+    x, y = cupy.asarray(rng.uniform(size=(3, 1, 20, 20)).astype(np.float32)), cupy.asarray(rng.integers(0, 10, 3))
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    with capturing(), pytest.raises(NotImplementedError, match="cuBLAS"):
+        one_step(model, optimizer, Tensor(x), y)
+    monkeypatch.setattr(fakecupy, "cublas", lambda: None)
+    with capturing():
+        one_step(model, optimizer, Tensor(x), y)
+
+
+def test_activations_stay_batch_last_on_the_device(rng):
+    """CuPy's results forget the order of their operands, so the operations must ask for it."""
+    for options in MODELS.values():
+        model, outputs = on_device(small(**options)), []
+        images, labels = batch(rng, 5, 20)
+        x = Tensor(tinycnn.data.scale(cupy.asarray(images)))
+        for layer in model:
+            x = layer(x)
+            x.retain_grad()
+            outputs.append((layer, x))
+        F.cross_entropy(x, cupy.asarray(labels)).backward()
+        for layer, t in outputs:
+            axes = (*range(1, t.ndim), 0)
+            assert t.data.transpose(axes).flags.c_contiguous, f"{layer} gives {t.shape} with strides {t.data.strides}"
+
+
+@pytest.mark.parametrize(
+    ("moves", "device"), [(["gpu"], "gpu"), (["gpu", np.float64], "gpu"), (["gpu", "cpu"], "cpu")], ids=str
+)
+def test_models_move(moves, device):
+    model = small()
+    for to in moves:
+        model.to(to)
+    assert {device_of(p.data) for p in model.parameters()} == {device}
+    assert all(isinstance(array, np.ndarray) for array in model.state_dict().values())
+
+
+# 3. The core
+
+
+def test_mixed_devices_are_refused():
+    here, there = tinycnn.tensor(np.ones(2)), tinycnn.tensor(np.ones(2), device="gpu")
+    for a, b in ((here, there), (there, here), (there, np.ones(2)), (np.ones(2), there), (cupy.ones(2), here)):
+        with pytest.raises(ValueError, match=r"add: operands are on different devices \((cpu|gpu) \(2,\), (cpu|gpu)"):
+            a + b
+        with pytest.raises(ValueError, match="matmul: operands are on different devices"):
+            a @ b
+    with pytest.raises(ValueError, match="linear: all tensors must have the same device"):
+        F.linear(here, there.reshape(1, 2))
+
+
+def test_arrays_of_the_device_on_either_side():
+    t, a = tinycnn.tensor([1.0, 2], device="gpu"), cupy.array([3.0, 4])
+    fakecupy.reset()
+    for y in (t + a, a + t, a - t, t * a, a / t, a @ t, t**a):
+        assert isinstance(y, Tensor) and y.device == "gpu" and y.dtype == np.float32
+    assert counts == Counts()
+
+
+def test_the_gradient_given_to_backward_must_be_on_the_device():
+    x = tinycnn.tensor([1.0, 2], device="gpu", requires_grad=True)
+    with pytest.raises(TypeError, match="gradient is float32 on cpu, the tensor is float32 on gpu"):
+        (x * 2).backward(np.ones(2))
+    (x * 2).backward(cupy.ones(2))
+    assert x.grad.device == "gpu" and x.grad.numpy().tolist() == [2, 2]
+
+
+def test_arithmetic_never_waits():
+    x = tinycnn.tensor(np.ones((3, 4), np.float32), device="gpu", requires_grad=True)
+    fakecupy.reset()
+    y = ((x * 2 + 1) / 3 - x**2).exp() @ x.T
+    z = y.max(axis=1).sum() + y.mean() + x[1:, ::2].sum() + x.reshape(2, 6)[0].sum() + (x + 1).log().sqrt().sum()
+    z.backward()
+    assert counts == Counts() and x.grad.device == "gpu"
+    assert np.isfinite(z.item()) and counts == Counts(syncs=1)
+
+
+def test_a_tensor_on_the_device_does_not_turn_into_a_numpy_array():
+    t = tinycnn.tensor([1.0, 2], device="gpu")
+    with pytest.raises(TypeError, match=r"does not turn into a NumPy array by itself; call \.numpy"):
+        np.asarray(t)
+    assert isinstance(t.numpy(), np.ndarray) and counts.syncs == 1
+
+
+def test_labels_out_of_range_on_the_device_spoil_the_loss_without_a_wait():
+    logits, y = tinycnn.tensor(np.zeros((2, 3)), device="gpu"), cupy.array([0, 3])
+    fakecupy.reset()
+    loss = F.cross_entropy(logits, y)
+    assert counts == Counts() and np.isnan(float(loss))
+
+
+def test_the_stand_in_counts_as_a_usable_gpu():
+    assert resolve_device("auto") == resolve_device("gpu") == ("gpu", "running on gpu")
