@@ -76,11 +76,25 @@ def test_reductions_stay_on_the_device():
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda a: float(a[0]), lambda a: int(a[0]), lambda a: complex(a[0]), bool, repr, str, "{}".format, lambda a: a.item(), lambda a: a.get(), lambda a: a.tolist(),
-        lambda a: "no" if a else "yes", lambda a: a[a > 0], lambda a: a.__setitem__(a > 0, 1.0), cupy.nonzero,
-        cupy.asnumpy, lambda a: cupy.cuda.Stream().synchronize(), lambda a: cupy.cuda.Device().synchronize(),
+        lambda a: float(a[0]),
+        lambda a: int(a[0]),
+        lambda a: complex(a[0]),
+        bool,
+        repr,
+        str,
+        "{}".format,
+        lambda a: a.item(),
+        lambda a: a.get(),
+        lambda a: a.tolist(),
+        lambda a: "no" if a else "yes",
+        lambda a: a[a > 0],
+        lambda a: a.__setitem__(a > 0, 1.0),
+        cupy.nonzero,
+        cupy.asnumpy,
+        lambda a: cupy.cuda.Stream().synchronize(),
+        lambda a: cupy.cuda.Device().synchronize(),
     ],
-)  # fmt: skip
+)
 def test_what_makes_the_host_wait_is_counted_and_refused_while_capturing(ask):
     a = fake(1)
     ask(a)
@@ -97,11 +111,17 @@ def test_an_array_as_a_plain_int_makes_the_host_wait():
 @pytest.mark.parametrize(
     "send",
     [
-        lambda a: cupy.asarray(np.ones(3)), lambda a: cupy.array([1, 2]), lambda a: a[[0, 1]],
-        lambda a: a[np.array([0])], lambda a: a.__setitem__([0, 1], 5.0), lambda a: cupy.take(a, [0]), lambda a: cupy.add.at(a, [0, 0], 1.0),
-        lambda a: cupy.ascontiguousarray(np.ones(2)), lambda a: a[:, None][[0, 1], 0],
+        lambda a: cupy.asarray(np.ones(3)),
+        lambda a: cupy.array([1, 2]),
+        lambda a: a[[0, 1]],
+        lambda a: a[np.array([0])],
+        lambda a: a.__setitem__([0, 1], 5.0),
+        lambda a: cupy.take(a, [0]),
+        lambda a: cupy.add.at(a, [0, 0], 1.0),
+        lambda a: cupy.ascontiguousarray(np.ones(2)),
+        lambda a: a[:, None][[0, 1], 0],
     ],
-)  # fmt: skip
+)
 def test_what_comes_from_the_host_is_counted_and_refused_while_capturing(send):
     a = fake(3)
     send(a)
