@@ -74,15 +74,17 @@ def col2im(cols: Array, x: Array, kernel: Two, stride: Two, dilation: Two) -> No
     """The adjoint of im2col, not its inverse: add every column back into x, from where it was copied.
 
     cols (C*KH*KW, OH*OW*N) is added into the padded x (C, H, W, N): a pixel under several windows gets the sum.
+    First along the rows of the image, then down its columns: KW + KH long additions instead of KW * KH short ones.
     """
     (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
     C, H, W, N = x.shape
     OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
     taps = cols.reshape(C, KH, KW, OH, OW, N)
+    wide: Array = array_module(x).zeros((C, KH, OH, W, N), x.dtype)
+    for v in range(KW):  # tap v of all windows at once: no two of them share a pixel of the row
+        wide[:, :, :, v * DW : v * DW + SW * (OW - 1) + 1 : SW] += taps[:, :, v]
     for u in range(KH):
-        for v in range(KW):  # tap (u, v) of all windows at once: no two of them share a pixel
-            rows, columns = slice(u * DH, u * DH + SH * OH, SH), slice(v * DW, v * DW + SW * OW, SW)
-            x[:, rows, columns][:, :OH, :OW] += taps[:, u, v]
+        x[:, u * DH : u * DH + SH * (OH - 1) + 1 : SH] += wide[:, u]
 
 
 class Conv2dOp(Op, name="conv2d"):
