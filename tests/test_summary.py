@@ -81,6 +81,23 @@ def test_flat_inputs_have_no_receptive_field():
     assert "?" in str(found).splitlines()[2]
 
 
+def test_mixing_one_axis_or_the_batch_ends_the_receptive_field():
+    assert summary(nn.Linear(3, 3), (1, 1, 3, 3)).rows[0].receptive_field is None
+    rows = summary(nn.Sequential(nn.ReLU(), nn.Flatten(0)), (2, 1, 3, 3)).rows
+    assert [row.receptive_field for row in rows] == [(1, 1), None]
+
+
+def test_records_no_gradients():
+    class Probe(nn.Module):
+        def forward(self, x):
+            self.recorded = x.requires_grad
+            return x
+
+    net = nn.Sequential(nn.Linear(3, 4), Probe())
+    summary(net, (1, 3))
+    assert net[1].recorded is False
+
+
 def test_a_single_layer():
     (row,) = summary(nn.Conv2d(1, 2, 3), (1, 1, 5, 6)).rows
     assert (row.name, row.output_shape, row.receptive_field) == ("", (1, 2, 3, 4), (3, 3))

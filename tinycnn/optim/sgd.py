@@ -1,4 +1,4 @@
-"""optim: SGD, which moves parameters against their gradients, and schedules that change its learning rate.
+"""sgd: stochastic gradient descent, which moves parameters against their gradients.
 
 The arithmetic is torch.optim.SGD's.  For a parameter p with gradient g:
 
@@ -8,12 +8,11 @@ The arithmetic is torch.optim.SGD's.  For a parameter p with gradient g:
     p = p - lr * g
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tinycnn.backend import Array, device_of, to_device, to_numpy
-from tinycnn.nn._checks import count, number
+from tinycnn.nn._checks import number
 from tinycnn.nn.state import fitting
 from tinycnn.tensor import Tensor
 
@@ -64,32 +63,34 @@ class SGD:
 
     def step(self) -> None:
         """Move every parameter that has a gradient."""
-        lr = float(self.lr)  # a Python number: NumPy's own scalars would widen float32 to float64
+        # Python numbers, whatever was assigned: NumPy's own scalars would widen float32 to float64
+        lr, momentum, weight_decay = float(self.lr), float(self.momentum), float(self.weight_decay)
         for i, p in enumerate(self.params):
             if p.grad is None:
                 continue
             x, g = p.data, p.grad.data
-            if self.weight_decay:
-                g = g + x * self.weight_decay
-            if self.momentum:
-                g = self._with_momentum(i, g)
+            if weight_decay:
+                g = g + x * weight_decay
+            if momentum:
+                g = self._with_momentum(i, g, momentum)
             x -= g * lr
 
-    def _with_momentum(self, i: int, g: Array) -> Array:
+    def _with_momentum(self, i: int, g: Array, momentum: float) -> Array:
         """Bring the running mean of gradients up to date; what the parameter moves by."""
         v = self.momentum_buffers[i]
         if v is None:
             v = g.copy()
         else:
             v = _like(v, g)
-            v *= self.momentum
-            v += g if self.dampening == 0 else g * (1 - self.dampening)
+            v *= momentum
+            v += g * (1 - float(self.dampening)) if self.dampening else g
         self.momentum_buffers[i] = v
-        return g + v * self.momentum if self.nesterov else v
+        return g + v * momentum if self.nesterov else v
 
     def state_dict(self) -> dict[str, Any]:
         """The options, and with momentum "momentum_buffer.0", ...: NumPy copies, or None before the first step."""
-        state: dict[str, Any] = {name: getattr(self, name) for name in OPTIONS}
+        state: dict[str, Any] = {name: float(getattr(self, name)) for name in OPTIONS if name != "nesterov"}
+        state["nesterov"] = bool(self.nesterov)
         if self.momentum:
             for i, v in enumerate(self.momentum_buffers):
                 state[f"momentum_buffer.{i}"] = None if v is None else to_numpy(v).copy()
@@ -141,66 +142,3 @@ def _checked(params: Iterable[Tensor]) -> list[Tensor]:
     if len({id(p) for p in found}) < len(found):
         raise ValueError("SGD: params has the same Tensor twice; it would be moved twice per step")
     return found
-
-
-class _Schedule:
-    """A learning rate that depends on the epoch: call step() once after each epoch."""
-
-    def __init__(self, optimizer: SGD) -> None:
-        self.optimizer = optimizer
-        self.base_lr = float(optimizer.lr)  # that of epoch 0
-        self.last_epoch = 0
-
-    def rate(self, epoch: int) -> float:
-        """The learning rate in `epoch`, counted from 0."""
-        raise NotImplementedError
-
-    def step(self) -> None:
-        """An epoch has passed: set the optimiser's lr for the next."""
-        self.last_epoch += 1
-        self.optimizer.lr = self.rate(self.last_epoch)
-
-    def state_dict(self) -> dict[str, Any]:
-        """All numbers of the schedule, by name."""
-        return {name: value for name, value in vars(self).items() if name != "optimizer"}
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue where state_dict() was taken, and set the optimiser's lr to that epoch's."""
-        asker = f"load_state_dict of {type(self).__name__}"
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"{asker}: expected what state_dict() returned, got {type(state_dict).__name__}")
-        own = self.state_dict()
-        if set(state_dict) != set(own):
-            got = ", ".join(map(str, state_dict)) or "none"
-            raise ValueError(f"{asker}: expected the entries {', '.join(own)}, got {got}; nothing was changed")
-        checked = {
-            name: count(asker, name, value, 0 if name == "last_epoch" else 1)
-            if isinstance(own[name], int)
-            else number(asker, name, value)
-            for name, value in state_dict.items()
-        }
-        vars(self).update(checked)
-        self.optimizer.lr = self.rate(self.last_epoch)
-
-
-class StepLR(_Schedule):
-    """The learning rate times gamma every step_size epochs: base * gamma ** (epoch // step_size)."""
-
-    def __init__(self, optimizer: SGD, step_size: int, gamma: float = 0.1) -> None:
-        super().__init__(optimizer)
-        self.step_size, self.gamma = count("StepLR", "step_size", step_size), number("StepLR", "gamma", gamma)
-
-    def rate(self, epoch: int) -> float:
-        return self.base_lr * self.gamma ** (epoch // self.step_size)
-
-
-class CosineAnnealingLR(_Schedule):
-    """From the base rate down half a cosine to eta_min at epoch T_max (Loshchilov and Hutter, SGDR, 2017)."""
-
-    def __init__(self, optimizer: SGD, T_max: int, eta_min: float = 0.0) -> None:
-        super().__init__(optimizer)
-        self.T_max = count("CosineAnnealingLR", "T_max", T_max)
-        self.eta_min = number("CosineAnnealingLR", "eta_min", eta_min)
-
-    def rate(self, epoch: int) -> float:
-        return self.eta_min + (self.base_lr - self.eta_min) * (1 + math.cos(math.pi * epoch / self.T_max)) / 2

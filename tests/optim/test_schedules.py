@@ -1,0 +1,86 @@
+"""Schedules by hand, beside torch's, saved and loaded."""
+
+import math
+
+import numpy as np
+import pytest
+
+import tinycnn
+from tinycnn import nn
+from tinycnn.optim import SGD, CosineAnnealingLR, StepLR
+
+
+def sgd(lr):
+    return SGD([nn.Parameter(np.ones(1))], lr)
+
+
+def rates(schedule, epochs):
+    """The learning rate in each epoch."""
+    found = []
+    for _ in range(epochs):
+        found.append(schedule.optimizer.lr)
+        schedule.step()
+    return found
+
+
+def test_step_schedule_by_hand():
+    optimizer = sgd(lr=0.8)
+    assert rates(StepLR(optimizer, step_size=2, gamma=0.5), 6) == [0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
+
+
+def test_cosine_schedule_by_hand():
+    optimizer = sgd(lr=1.0)
+    found = rates(CosineAnnealingLR(optimizer, T_max=4, eta_min=0.2), 5)
+    assert found == pytest.approx([1.0, 0.6 + 0.4 * math.sqrt(0.5), 0.6, 0.6 - 0.4 * math.sqrt(0.5), 0.2])
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("StepLR", {"step_size": 3, "gamma": 0.3}), ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01})],
+)
+def test_schedules_are_torchs(name, options):
+    torch = pytest.importorskip("torch")
+    ours = sgd(lr=0.9)
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.9)
+    a = getattr(tinycnn.optim, name)(ours, **options)
+    b = getattr(torch.optim.lr_scheduler, name)(theirs, **options)
+    for _ in range(14):
+        assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
+        theirs.step()
+        a.step()
+        b.step()
+
+
+@pytest.mark.parametrize("build", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 6)])
+def test_a_schedule_goes_on_where_it_was_saved(build):
+    first, second = sgd(lr=0.9), sgd(lr=0.1)
+    a, b = build(first), build(second)
+    rates(a, 3)
+    b.load_state_dict(a.state_dict())
+    assert second.lr == first.lr and rates(b, 4) == rates(a, 4)
+
+
+def test_a_schedules_state_is_checked():
+    optimizer = sgd(lr=0.9)
+    schedule = StepLR(optimizer, 2)
+    before = schedule.state_dict()
+    for bad, error, message in [
+        ({"gamma": 1}, ValueError, "of StepLR: expected the entries base_lr, last_epoch, step_size, gamma, got gamma"),
+        ({**before, "last_epoch": -1}, ValueError, "of StepLR: last_epoch must be at least 0, got -1"),
+        ({**before, "step_size": 0}, ValueError, "of StepLR: step_size must be at least 1, got 0"),
+        ({**before, "gamma": "half"}, TypeError, "of StepLR: gamma must be a number, got 'half'"),
+        (None, TypeError, r"of StepLR: expected what state_dict\(\) returned, got NoneType"),
+    ]:
+        with pytest.raises(error, match=message):
+            schedule.load_state_dict(bad)
+    assert schedule.state_dict() == before and optimizer.lr == 0.9
+
+
+def test_schedules_check_their_arguments():
+    optimizer = sgd(lr=0.9)
+    with pytest.raises(ValueError, match="StepLR: step_size must be at least 1, got 0"):
+        StepLR(optimizer, 0)
+    with pytest.raises(TypeError, match="CosineAnnealingLR: T_max must be an int, got 2.5"):
+        CosineAnnealingLR(optimizer, 2.5)
+    with pytest.raises(ValueError, match="CosineAnnealingLR: eta_min must be finite, got nan"):
+        CosineAnnealingLR(optimizer, 2, math.nan)
