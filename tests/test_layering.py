@@ -16,6 +16,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 
 # From the ground up: a file may import from the layers before its own, and from its own module or package.
 LAYERS = [
+    {"geometry"},  # sizes and shapes of layers, in numbers alone
     {"backend"},
     {"tape"},
     {"arguments"},
@@ -23,7 +24,6 @@ LAYERS = [
     {"arithmetic", "random"},
     {"ops"},
     {"functional", "gradcheck"},
-    {"geometry"},  # sizes and shapes of layers, in numbers alone
     {"init"},
     {"nn"},
     {"optim", "data"},

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn import geometry
 from tinycnn.backend import device_of
 from tinycnn.tensor import Tensor
 
@@ -63,10 +64,9 @@ def output_size(
     dilation: tuple[int, int] = (1, 1),
     ceil_mode: bool = False,
 ) -> tuple[int, int]:
-    """(OH, OW): how many windows fit, floor((n + 2*p - d*(k - 1) - 1) / s) + 1 in each direction.
+    """(OH, OW): how many windows fit in each direction, as geometry.output_size counts them.
 
-    With ceil_mode the division rounds up, but, as in torch, the last window must start inside the image or its
-    left padding.  ValueError where not even one window fits.
+    ValueError where not even one window fits.
     """
     spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
     if any(span > n + 2 * p for span, n, p in zip(spans, size, padding, strict=True)):
@@ -76,14 +76,9 @@ def output_size(
             f"(input {size}, padding {padding}, kernel {kernel}, dilation {dilation}); "
             "use a smaller kernel or more padding"
         )
-    result = []
-    for n, span, s, p in zip(size, spans, stride, padding, strict=True):
-        room = n + 2 * p - span
-        windows = (-(-room // s) if ceil_mode else room // s) + 1
-        if ceil_mode and (windows - 1) * s >= n + p:
-            windows -= 1
-        result.append(windows)
-    return result[0], result[1]
+    axes = zip(size, kernel, stride, padding, dilation, strict=True)
+    OH, OW = (geometry.output_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in axes)
+    return OH, OW
 
 
 def choice(function: str, name: str, value: Any, allowed: tuple[str, ...]) -> None:
