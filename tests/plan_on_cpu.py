@@ -38,9 +38,9 @@ class PlanOnCpu:
             self.arrays[name][...] = p.data
         self.losses, self.corrects = np.zeros(100, np.float32), np.zeros(100, np.int32)
 
-    def begin(self, images=None, labels=None, order=None, total=0, batch=0, lr=0.0, momentum=0.0, decay=0.0):
+    def begin(self, images=None, labels=None, order=None, total=0, size=None, batch=0, lr=0.0, momentum=0.0, decay=0.0):
         self.kept = images, labels, order  # the state holds their addresses
-        numbers = np.int32(total), np.int32(batch), np.float32(lr), np.float32(momentum), np.float32(decay)
+        numbers = np.int32(total), np.int32(size or self.plan.images), np.int32(batch), np.float32(lr), np.float32(momentum), np.float32(decay)
         arguments = (self.arrays["state"], images, labels, order, self.losses, self.corrects, *numbers)
         self.kernels("begin", (1, 1, 1), (1, 1, 1), arguments)
 

@@ -25,9 +25,9 @@ from tinycnn.execution.graph_sizes import (
     linear_cut,
     stage_sizes,
 )
-from tinycnn.execution.graph_stages import Stage, Three, UnsupportedModel, read_stages
+from tinycnn.execution.graph_stages import Stage, Three, UnsupportedModel, read_stages, three
 
-STATE_BYTES = 64  # sizeof(State) in kernels/common.cuh
+STATE_BYTES = 72  # sizeof(State) in kernels/common.cuh
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,20 @@ class Buffer:
 class Plan:
     """The launches of a training step (`train`) and of an evaluation (`evaluate`); the first of each gathers.
 
-    `images` is the largest batch there will be.  Raises UnsupportedModel, naming the layer, where there is no kernel.
+    `image` is the shape of one example, `images` the largest batch there will be.  Raises UnsupportedModel, naming the
+    layer, where there is no kernel, and ValueError where sizes do not fit.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        image: Three,
+        image: tuple[int, ...],
         images: int,
         smoothing: float = 0.0,
         momentum: bool = False,
         nesterov: bool = False,
     ) -> None:
-        self.image, self.images, self.momentum = image, images, momentum
+        self.image, self.images, self.momentum = three(image), images, momentum
         self.stages = read_stages(model, image)
         self.parameters: dict[str, nn.Parameter] = {}  # by buffer name: these buffers are the parameters' own arrays
         self.first = next((i for i, stage in enumerate(self.stages) if stage.parameters), -1)
@@ -78,7 +79,7 @@ class Plan:
         self.logits = f"y{len(self.stages) - 1}"  # the name of their buffer, (classes, N)
         head = head_sizes(self.stages[self.tail :], self.classes, images, smoothing, self.tail > self.first)
         update = {"MOMENTUM": momentum, "NESTEROV": nesterov}
-        self.structs: dict[str, Sizes] = {"Input": _input_sizes(image, images), "Head": head}
+        self.structs: dict[str, Sizes] = {"Input": _input_sizes(self.image, images), "Head": head}
         self.convs: dict[int, ConvCut] = {}  # how stage i is cut into threads
         self.linears: dict[int, LinearCut] = {}
         for i, stage in enumerate(self.stages):

@@ -48,13 +48,27 @@ class Stage:
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)  # "weight" and perhaps "bias"
 
 
-def read_stages(model: nn.Module, image: Three) -> list[Stage]:
-    """The stages of `model` for images (C, H, W), ending in rows of logits.  UnsupportedModel where that cannot be."""
-    stages: list[Stage] = []
-    shape, flat = image, False
+def check_model(model: nn.Module) -> None:
+    """UnsupportedModel, naming the layer, unless each has a kernel.  Whether sizes fit depends on the image."""
     for place, layer in _layers(model):
         if isinstance(layer, nn.Flatten):
             _require(layer.start_dim == 1, place, "must have start_dim=1, so that each image stays one row")
+        if isinstance(layer, nn.Conv2d):
+            _require(layer.groups == 1, place, "has groups, and the kernels convolve all channels together")
+        for name, p in layer.named_parameters():
+            _require(p.dtype == "float32", place, f"has a {name} of {p.dtype}; the kernels are float32: model.float()")
+
+
+def read_stages(model: nn.Module, image: tuple[int, ...]) -> list[Stage]:
+    """The stages of `model` for images (C, H, W) or rows (features,), ending in rows of logits.
+
+    UnsupportedModel where there is no kernel, ValueError where the layers do not fit the image or each other.
+    """
+    check_model(model)
+    stages: list[Stage] = []
+    flat, shape = len(image) == 1, three(image)
+    for place, layer in _layers(model):
+        if isinstance(layer, nn.Flatten):
             shape, flat = (math.prod(shape), 1, 1), True
         elif type(layer) in ACTIVATIONS:
             if not stages or stages[-1].activation != "IDENTITY" or _is_pooled_conv(stages[-1]):
@@ -67,20 +81,25 @@ def read_stages(model: nn.Module, image: Three) -> list[Stage]:
             else:
                 stages.append(new)
             shape = new.gives
-    if not stages or not flat:
-        raise UnsupportedModel(f"graph: the model ends in images {shape}, the loss needs rows; end it with Flatten()")
+    _fits(bool(stages) and flat, "the model", f"ends in images {shape}, and the loss needs rows: end it with Flatten()")
     return stages
+
+
+def three(image: tuple[int, ...]) -> Three:
+    """(C, H, W) of an image, (features, 1, 1) of a row; ValueError for anything else."""
+    C, H, W = image if len(image) == 3 else (*image, 1, 1) if len(image) == 1 else (0, 0, 0)
+    _fits(min(C, H, W) > 0, "a batch", f"of shape (N, {', '.join(map(str, image))}) is neither images nor rows")
+    return C, H, W
 
 
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """("layer 3 (Linear(...))", layer) for all layers, those of Sequentials within included."""
     _require(_is_sequential(model), f"a {type(model).__name__}", "is not a Sequential, whose layers could be read")
+    known = ", ".join(kind.__name__ for kind in LAYERS)
     seen: set[int] = set()
     for name, layer in _flattened(model, ""):
-        place = f"layer {name} ({layer!r})"
-        known = ", ".join(kind.__name__ for kind in LAYERS)
+        place, parameters = f"layer {name} ({layer!r})", {id(p) for p in layer.parameters()}
         _require(type(layer) in LAYERS, place, f"has no fused kernel; there are kernels for {known}")
-        parameters = {id(p) for p in layer.parameters()}
         _require(not parameters & seen, place, "shares its parameters with an earlier layer")
         seen |= parameters
         yield place, layer
@@ -102,10 +121,10 @@ def _is_sequential(module: nn.Module) -> bool:
 def _stage(layer: nn.Module, place: str, shape: Three, flat: bool) -> Stage:
     """The stage of a layer with a kernel: convolution, pooling or linear."""
     if isinstance(layer, nn.Linear):
-        _fits(flat, place, f"expects rows, got images {shape}; put Flatten() before it")
+        _require(flat, place, f"has images {shape} as input, and the kernels take rows; put Flatten() before it")
         _fits(layer.in_features == shape[0], place, f"expects {layer.in_features} features, got {shape[0]}")
         sums = (layer.out_features, 1, 1)
-        return Stage("linear", place, shape, sums, sums, parameters=_parameters(layer, place))
+        return Stage("linear", place, shape, sums, sums, parameters=_parameters(layer))
     assert isinstance(layer, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d))
     _fits(not flat, place, f"expects images, got rows of {shape[0]} features")
     OH, OW = (
@@ -116,10 +135,9 @@ def _stage(layer: nn.Module, place: str, shape: Three, flat: bool) -> Stage:
     )
     _fits(min(OH, OW) > 0, place, f"has a window larger than its input {shape}")
     if isinstance(layer, nn.Conv2d):
-        _require(layer.groups == 1, place, "has groups, and the kernels convolve all channels together")
         _fits(layer.in_channels == shape[0], place, f"expects {layer.in_channels} channels, got {shape[0]}")
         stage = Stage("conv", place, shape, (layer.out_channels, OH, OW), (layer.out_channels, OH, OW))
-        stage.parameters = _parameters(layer, place)
+        stage.parameters = _parameters(layer)
     else:
         stage = Stage("pool", place, shape, (shape[0], OH, OW), (shape[0], OH, OW))
         stage.pooling = "AVERAGE" if isinstance(layer, nn.AvgPool2d) else "MAXIMUM"
@@ -144,11 +162,8 @@ def _is_pooled_conv(stage: Stage) -> bool:
     return stage.kind == "conv" and stage.pooling != "NO_POOL"
 
 
-def _parameters(layer: nn.Conv2d | nn.Linear, place: str) -> dict[str, nn.Parameter]:
-    parameters = {"weight": layer.weight} if layer.bias is None else {"weight": layer.weight, "bias": layer.bias}
-    for name, p in parameters.items():
-        _require(p.dtype == "float32", place, f"has a {name} of {p.dtype}; the kernels are float32, use model.float()")
-    return parameters
+def _parameters(layer: nn.Conv2d | nn.Linear) -> dict[str, nn.Parameter]:
+    return {"weight": layer.weight} if layer.bias is None else {"weight": layer.weight, "bias": layer.bias}
 
 
 def _fits(true: bool, place: str, problem: str) -> None:

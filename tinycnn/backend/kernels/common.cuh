@@ -24,14 +24,15 @@ struct State {
     float* losses;                // (steps,) the history: loss summed over the batch
     int* corrects;                // (steps,) and right answers
     int total;                    // images in the epoch
+    int size;                     // of a batch, at most N
     int batch;                    // number of the batch that the next step takes
     int step;                     // steps since `begin`
     float lr, momentum, decay;    // of SGD
 };
 
-// Images in this step's batch: N, but fewer in the last batch of an epoch.  The remaining lanes carry zeros.
-template <int N> __device__ __forceinline__ int images_in_batch(const State* state) {
-    return min(N, max(0, state->total - state->batch * N));
+// Images in this step's batch: fewer in the last batch of an epoch.  The lanes up to N carry zeros.
+__device__ __forceinline__ int images_in_batch(const State* state) {
+    return min(state->size, max(0, state->total - state->batch * state->size));
 }
 
 // Equals ops sigmoid, relu, tanh.  NaN stays NaN, so that a diverged run is noticed.

@@ -1,5 +1,5 @@
 // gather: the batch of this step, from bytes in shuffled order.
-// Equals data.scale(images[order[batch*N:][:N]]), labels[order[batch*N:][:N]].
+// Equals data.scale(images[chosen]), labels[chosen] with chosen = order[batch*size : (batch + 1)*size].
 //
 //   images (total, C, H, W) uint8  ->  x (C, H, W, N) float32 in [0, 1];  labels (total,)  ->  y (N,) int32
 //   launch: block (32, 8), grid (F / 32, N / 32) rounded up, where F = C*H*W
@@ -11,7 +11,7 @@ template <class S> __global__ void __launch_bounds__(256) gather(const State* st
     constexpr int N = S::N, F = S::C * S::H * S::W;
     __shared__ unsigned char tile[32][36];  // rows of 9 words: 9 is odd, so a column lies in 32 different banks
     const int f0 = blockIdx.x * 32, n0 = blockIdx.y * 32;
-    const int start = state->batch * N, count = images_in_batch<N>(state);
+    const int start = state->batch * state->size, count = images_in_batch(state);
     for (int i = threadIdx.y; i < 32; i += 8) {
         const int n = n0 + i, f = f0 + threadIdx.x;
         if (n < count && f < F) {

@@ -87,7 +87,7 @@ head(const State* state, int train, const float* x, const int* y, const unsigned
     __shared__ __align__(16) float value[value_start<H>(L + 1) * I];  // (feature, image) of each layer in turn
     __shared__ float weight[weight_start<H>(L) + 1];
     float* const pointer[] = {pointers..., nullptr};
-    const int n0 = blockIdx.x * I, thread = threadIdx.x, count = images_in_batch<N>(state);
+    const int n0 = blockIdx.x * I, thread = threadIdx.x, count = images_in_batch(state);
 
     for (int e = thread; e < H::width(0) * I; e += H::THREADS)
         value[e] = n0 + e % I < N ? x[e / I * N + n0 + e % I] : 0.0f;
