@@ -375,7 +375,7 @@ class Parameter(Tensor):
 def tensor(
     data: "ArrayLike | Tensor", dtype: DTypeLike | None = None, device: str | None = None, requires_grad: bool = False
 ) -> Tensor:
-    """A new leaf tensor with a copy of `data`: an array, a number, or nested lists of numbers.
+    """A new leaf tensor with a copy of `data`, of its shape: an array, a number, or nested lists of numbers.
 
     Without dtype, arrays keep theirs, and Python floats become float32 (NumPy alone would take float64).
     `device` is "cpu", "gpu", or None for where the data is.
