@@ -1,6 +1,7 @@
 """What several tests need: tensors from a generator, and comparisons that name what differs."""
 
 import numpy as np
+import pytest
 
 import tinycnn
 
@@ -23,3 +24,19 @@ def assert_close(actual, expected, rtol=1e-12, atol=1e-12):
     )
     assert a.shape == b.shape, f"shape {a.shape} is not {b.shape}"
     np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)
+
+
+def assert_agrees_with_torch(ours, theirs, inputs, rng, rtol=1e-12, atol=1e-12):
+    """ours(*inputs) equals theirs(*inputs as torch tensors), and so do all gradients for a random upstream one."""
+    torch = pytest.importorskip("torch")
+    twins = [torch.tensor(t.numpy(), requires_grad=t.requires_grad) for t in inputs]
+    y, expected = ours(*inputs), theirs(*twins)
+    assert_close(y, expected, rtol, atol)
+    dy = rng.standard_normal(y.shape)
+    for t in inputs:
+        t.grad = None
+    y.backward(dy)
+    expected.backward(torch.tensor(dy))
+    for t, twin in zip(inputs, twins, strict=True):
+        if t.requires_grad:
+            assert_close(t.grad, twin.grad, rtol, atol)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn import geometry
+from tinycnn.arguments import axes
 from tinycnn.backend import device_of
 from tinycnn.tensor import Tensor
 
@@ -52,6 +53,13 @@ def no_empty(function: str, name: str, t: Tensor) -> None:
     """No axis of `t` has length 0."""
     if math.prod(t.shape) == 0:
         raise ValueError(f"{function}: {name} is empty, got shape {t.shape}; every axis must be at least 1 long")
+
+
+def axis(function: str, name: str, value: Any, t: Tensor) -> int:
+    """`value` as the number of one axis of t, counted from the front."""
+    if not hasattr(value, "__index__"):
+        raise TypeError(f"{function}: {name} must be an int, got {value!r}")
+    return axes(function, value, t.shape)[0]
 
 
 @lru_cache(maxsize=256)

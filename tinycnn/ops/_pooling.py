@@ -64,10 +64,9 @@ def arguments(
     k = _checks.pair(function, "kernel_size", kernel_size, 1)
     s = k if stride is None else _checks.pair(function, "stride", stride, 1)
     p, d = _checks.pair(function, "padding", padding, 0), _checks.pair(function, "dilation", dilation, 1)
-    if 2 * p[0] > d[0] * (k[0] - 1) + 1 or 2 * p[1] > d[1] * (k[1] - 1) + 1:
+    if 2 * p[0] > k[0] or 2 * p[1] > k[1]:
         raise ValueError(
-            f"{function}: padding must be at most half of what the kernel covers, got padding {p} "
-            f"(kernel_size {k}, dilation {d}, x {x.shape})"
+            f"{function}: padding must be at most half the kernel, got padding {p} (kernel_size {k}, x {x.shape})"
         )
     image = (x.shape[2], x.shape[3])
     return Windows(image, k, s, p, d, _checks.output_size(function, image, k, s, p, d, ceil_mode))

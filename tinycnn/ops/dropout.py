@@ -34,9 +34,9 @@ def mask(x: Array, p: float) -> Array:
 class DropoutOp(Op, name="dropout"):
     @staticmethod
     def forward(ctx: Context, x: Array, p: float) -> Array:
-        m = mask(x, p)  # (N, ...)
+        m, xp = mask(x, p), array_module(x)  # (N, ...)
+        y: Array = xp.multiply(x, m, out=xp.empty_like(x))  # (N, ...)
         ctx.save(m=m)
-        y: Array = x * m  # (N, ...)
         return y
 
     @staticmethod

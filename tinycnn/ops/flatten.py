@@ -9,7 +9,6 @@ Read in this order: FlattenOp.forward, FlattenOp.backward.
 
 import math
 
-from tinycnn.arguments import axes
 from tinycnn.backend import Array
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
@@ -35,5 +34,4 @@ def flatten(x: Tensor, start_dim: int = 1) -> Tensor:
     start_dim counts from the end where it is negative.  ValueError where x has no such axis.
     """
     _checks.tensors("flatten", x=x)
-    (first,) = axes("flatten", start_dim, x.shape)
-    return FlattenOp.apply(x, start_dim=first)
+    return FlattenOp.apply(x, start_dim=_checks.axis("flatten", "start_dim", start_dim, x))

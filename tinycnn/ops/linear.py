@@ -62,6 +62,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     _checks.tensors("linear", x=x, weight=weight, bias=bias)
     _checks.rank("linear", "weight", weight, "(out, in)")
+    _checks.no_empty("linear", "x", x)
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: the last axis of x must be the {weight.shape[1]} in-features of weight "

@@ -11,7 +11,6 @@ Read in this order: LogSoftmaxOp.forward, LogSoftmaxOp.backward.
 
 import numpy as np
 
-from tinycnn.arguments import axes
 from tinycnn.backend import Array, array_module
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
@@ -45,5 +44,4 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     """
     _checks.tensors("log_softmax", x=x)
     _checks.no_empty("log_softmax", "x", x)
-    (axis,) = axes("log_softmax", axis, x.shape)
-    return LogSoftmaxOp.apply(x, axis=axis)
+    return LogSoftmaxOp.apply(x, axis=_checks.axis("log_softmax", "axis", axis, x))

@@ -93,7 +93,7 @@ def max_pool2d(
 
     kernel_size, stride (kernel_size where it is None), padding (minus infinity) and dilation are ints or (height,
     width) pairs.  NaN in a window makes its maximum NaN, and no gradient flows there.  TypeError or ValueError where
-    rank or sizes do not fit, padding is above half of what the kernel covers, or no window fits.
+    rank or sizes do not fit, padding is above half the kernel, or no window fits.
     """
     windows = _pooling.arguments("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
     return MaxPool2dOp.apply(x, windows=windows)

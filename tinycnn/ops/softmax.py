@@ -11,7 +11,6 @@ Read in this order: SoftmaxOp.forward, SoftmaxOp.backward.
 
 import numpy as np
 
-from tinycnn.arguments import axes
 from tinycnn.backend import Array, array_module
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
@@ -46,5 +45,4 @@ def softmax(x: Tensor, axis: int = -1) -> Tensor:
     """
     _checks.tensors("softmax", x=x)
     _checks.no_empty("softmax", "x", x)
-    (axis,) = axes("softmax", axis, x.shape)
-    return SoftmaxOp.apply(x, axis=axis)
+    return SoftmaxOp.apply(x, axis=_checks.axis("softmax", "axis", axis, x))

@@ -1,0 +1,96 @@
+import math
+
+import numpy as np
+import pytest
+from helpers import assert_agrees_with_torch, assert_close, leaf
+
+import tinycnn
+import tinycnn.functional as F
+from tinycnn.gradcheck import gradcheck
+
+SHAPES = [(), (1,), (3, 4), (2, 3, 1, 5)]
+
+# 1. Numbers that a person can check
+
+
+def test_by_hand(device):
+    x = tinycnn.tensor([0.0, math.log(2), -math.log(2)], np.float64, device)
+    assert_close(F.tanh(x), np.array([0, (2 - 1 / 2) / (2 + 1 / 2), -3 / 5]))
+
+
+def test_gradient_by_hand(device):
+    x = tinycnn.tensor([0.0, math.log(2)], np.float64, device, requires_grad=True)
+    F.tanh(x).backward(tinycnn.tensor([10.0, 100], np.float64, device))  # the slope is 1 - y * y
+    assert_close(x.grad, np.array([10, 100 * 16 / 25]))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_numbers_of_any_size(dtype, device):
+    x = tinycnn.tensor(np.array([-np.inf, -1e30, 1e30, np.inf, np.nan]), dtype, device, requires_grad=True)
+    y = F.tanh(x)
+    y.sum().backward()
+    assert y.numpy()[:4].tolist() == [-1, -1, 1, 1] and np.isnan(y.numpy()[4])
+    assert x.grad.numpy()[:4].tolist() == [0] * 4
+
+
+# 2. The definition
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_equals_the_definition(shape, dtype, rng, device):
+    x = leaf(rng, *shape, dtype=dtype, device=device, low=-5, high=5)
+    y = F.tanh(x)
+    assert y.dtype == dtype
+    pairs = [(math.exp(v), math.exp(-v)) for v in x.numpy().ravel().tolist()]
+    expected = np.array([(up - down) / (up + down) for up, down in pairs]).reshape(shape)
+    assert_close(y, expected, 0, 2e-7 if dtype == np.float32 else 1e-15)
+
+
+def test_keeps_the_memory_order_and_the_input(rng):
+    x = tinycnn.Tensor(rng.standard_normal((3, 4, 5, 2)).transpose(3, 0, 1, 2), requires_grad=True)
+    before = x.numpy().copy()
+    y = F.tanh(x)
+    dx = y.grad_fn.backward(y.grad_fn.ctx, np.ones_like(before))
+    assert y.numpy().strides == x.numpy().strides == dx.strides
+    assert np.array_equal(x.numpy(), before)
+
+
+# 3. Gradients
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_gradcheck(shape, rng, device):
+    assert gradcheck(F.tanh, [leaf(rng, *shape, device=device, low=-2, high=2)])
+
+
+def test_float32_gradients_are_float32_and_backward_can_be_repeated(rng, device):
+    x = leaf(rng, 3, 2, dtype=np.float32, device=device)
+    y = F.tanh(x)
+    y.sum().backward(retain_graph=True)
+    once = x.grad.numpy().copy()
+    y.sum().backward()
+    assert x.grad.dtype == np.float32
+    assert_close(x.grad, 2 * once, 1e-6)
+
+
+# 4. Errors
+
+
+def test_error_for_integers():
+    with pytest.raises(TypeError, match="tanh: x must be floating point, got int64; convert it with .float()"):
+        F.tanh(tinycnn.tensor([1, 2]))
+
+
+def test_error_for_an_array():
+    with pytest.raises(TypeError, match="tanh: x must be a Tensor, got ndarray; wrap it"):
+        F.tanh(np.zeros(3))
+
+
+# 5. PyTorch
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_agrees_with_torch(shape, rng):
+    torch = pytest.importorskip("torch")
+    assert_agrees_with_torch(F.tanh, torch.tanh, [leaf(rng, *shape, low=-10, high=10)], rng)
