@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers import batch_last
 
-from tinycnn.backend import array_module, as_array, device_of, to_device, to_numpy, windows
+from tinycnn.backend import array_module, as_array, device_of, strided, to_device, to_numpy
 
 ORDERS = {
     "C": lambda x: x,
@@ -100,35 +100,8 @@ def test_unknown_devices_are_refused(name):
         to_device(np.zeros(3), name)
 
 
-@pytest.mark.parametrize(
-    ("size", "kernel", "stride", "dilation"),
-    [
-        ((7, 9), (3, 2), (1, 1), (1, 1)),
-        ((7, 9), (3, 2), (2, 3), (1, 1)),
-        ((7, 9), (2, 3), (1, 2), (3, 2)),
-        ((5, 1), (5, 1), (1, 1), (1, 1)),
-        ((1, 1), (1, 1), (4, 4), (1, 1)),
-    ],
-)
-def test_windows_equal_their_definition(size, kernel, stride, dilation, rng, device):
-    (H, W), (KH, KW), (SH, SW), (DH, DW) = size, kernel, stride, dilation
-    x = rng.uniform(size=(2, H, W, 3))
-    view = windows(to_device(x, device), kernel, stride, dilation)
-    _, _, _, OH, OW, _ = view.shape
-    assert view.shape == (2, KH, KW, OH, OW, 3)
-    found = to_numpy(view)
-    for u, v, i, j in np.ndindex(KH, KW, OH, OW):
-        assert np.array_equal(found[:, u, v, i, j], x[:, i * SH + u * DH, j * SW + v * DW])
-    assert OH * SH + (KH - 1) * DH >= H - SH + 1 and (OH - 1) * SH + (KH - 1) * DH < H  # as many as fit, and no more
-    assert OW * SW + (KW - 1) * DW >= W - SW + 1 and (OW - 1) * SW + (KW - 1) * DW < W
-
-
-def test_windows_copy_nothing(rng):
-    x = rng.uniform(size=(2, 5, 5, 3))
-    assert np.shares_memory(windows(x, (3, 3), (1, 1), (1, 1)), x)
-
-
-def test_windows_of_a_part_of_an_array(rng):
-    x = rng.uniform(size=(4, 9, 9, 6))
-    part = x[1:3, 2:8, ::2, 1:5]
-    assert np.array_equal(windows(part, (2, 3), (2, 1), (1, 1)), windows(part.copy(), (2, 3), (2, 1), (1, 1)))
+def test_strided_is_a_view_of_overlapping_windows(rng, device):
+    x = to_device(rng.uniform(size=7), device)
+    view = strided(x, (5, 3), (x.itemsize, x.itemsize))
+    assert np.array_equal(to_numpy(view), np.lib.stride_tricks.sliding_window_view(to_numpy(x), 3))
+    assert device == "gpu" or np.shares_memory(view, x)

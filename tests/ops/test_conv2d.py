@@ -4,6 +4,7 @@ from helpers import assert_close, batch_last, leaf
 
 import tinycnn
 import tinycnn.functional as F
+from tinycnn.backend import set_workspace_limit, workspace_limit
 from tinycnn.gradcheck import gradcheck
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col
 
@@ -93,13 +94,51 @@ def test_gradcheck(case, rng, device):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_col2im_is_the_adjoint_of_im2col(case, rng):
-    N, C, H, W, _, KH, KW, stride, _, dilation, _ = case
+    N, C, H, W, _, KH, KW, stride, _, dilation, groups = case
     H, W = H + 3, W + 5  # room for every kernel without padding
-    x = rng.standard_normal((C, H, W, N))
+    x = rng.standard_normal((groups, C // groups, H, W, N))
     cols = im2col(x, (KH, KW), stride, dilation)
     g, back = rng.standard_normal(cols.shape), np.zeros_like(x)
     col2im(g, back, (KH, KW), stride, dilation)
     np.testing.assert_allclose((cols * g).sum(), (x * back).sum(), rtol=1e-10)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_im2col_equals_its_definition(case, rng):
+    N, C, H, W, _, KH, KW, (SH, SW), _, (DH, DW), groups = case
+    H, W = H + 3, W + 5
+    x = rng.standard_normal((groups, C // groups, H, W, N))
+    cols = im2col(x, (KH, KW), (SH, SW), (DH, DW))
+    OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
+    cols = cols.reshape(groups, OH, KH, C // groups, KW, OW, N)
+    for i, u, v, j in np.ndindex(OH, KH, KW, OW):
+        assert np.array_equal(cols[:, i, u, :, v, j], x[:, :, i * SH + u * DH, j * SW + v * DW])
+
+
+def test_columns_of_neighbouring_output_rows_share_memory():
+    x = np.zeros((1, 3, 8, 9, 2))
+    cols = im2col(x, (3, 2), (1, 1), (1, 1))
+    assert np.may_share_memory(cols[0, 0], cols[0, 1]) and cols.shape == (1, 6, 3 * 3 * 2, 8 * 2)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_in_pieces_gives_the_same(case, rng):
+    inputs, options = data(rng, case)
+    whole = F.conv2d(*inputs, **options)
+    dy = rng.standard_normal(whole.shape)
+    whole.backward(dy)
+    expected = [whole.numpy(), *(t.grad.numpy() for t in inputs)]
+    limit = workspace_limit()
+    try:
+        set_workspace_limit(1)  # one output row at a time
+        for t in inputs:
+            t.grad = None
+        y = F.conv2d(*inputs, **options)
+        y.backward(dy)
+    finally:
+        set_workspace_limit(limit)
+    for actual, wanted in zip([y, *(t.grad for t in inputs)], expected, strict=True):
+        assert_close(actual, wanted)
 
 
 def test_no_gradient_is_computed_for_an_image_that_needs_none(rng):

@@ -3,9 +3,10 @@
 Everything above this package asks `array_module(x)` for NumPy or CuPy and never names a device again.
 """
 
-from tinycnn.backend.arrays import Array, array_module, as_array, device_of, to_device, to_numpy, windows
+from tinycnn.backend.arrays import Array, array_module, as_array, device_of, strided, to_device, to_numpy
 from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
-from tinycnn.backend.gemm import gemm
+from tinycnn.backend.gemm import gemm, gemm_sum
+from tinycnn.backend.memory import set_workspace_limit, workspace_limit
 
 __all__ = [
     "Array",
@@ -15,8 +16,11 @@ __all__ = [
     "cupy_problem",
     "device_of",
     "gemm",
+    "gemm_sum",
     "resolve_device",
+    "set_workspace_limit",
+    "strided",
     "to_device",
     "to_numpy",
-    "windows",
+    "workspace_limit",
 ]

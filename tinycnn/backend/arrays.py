@@ -61,17 +61,8 @@ def _in_order(x: Array, move: Callable[[Array], Array]) -> Array:
     return moved.transpose([slowest_first.index(axis) for axis in range(x.ndim)])
 
 
-def windows(x: Array, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Array:
-    """Every window of a batch-last image: a view (C, KH, KW, OH, OW, N) of x (C, H, W, N) that copies nothing.
-
-    windows[c, u, v, i, j, n] is x[c, i*SH + u*DH, j*SW + v*DW, n]: the number that tap (u, v) of the kernel
-    meets when it computes output (i, j).  Neighbouring windows overlap in memory: read it, never write to it.
-    """
-    C, H, W, N = x.shape
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
-    c, h, w, n = x.strides
-    view: Array = array_module(x).lib.stride_tricks.as_strided(
-        x, (C, KH, KW, OH, OW, N), (c, h * DH, w * DW, h * SH, w * SW, n)
-    )
+def strided(x: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """A view of x's memory with any shape and strides (bytes): element i, j, ... lies i*strides[0] + j*strides[1] ...
+    bytes after x's first.  Elements may overlap: read it, never write to it.  The caller answers for the bounds."""
+    view: Array = array_module(x).lib.stride_tricks.as_strided(x, shape, strides)
     return view

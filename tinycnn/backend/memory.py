@@ -1,4 +1,4 @@
-"""memory: keep what has been freed, so that a training step in steady state asks the system for nothing."""
+"""memory: how much of it an operation may take for scratch, and keeping what has been freed."""
 
 import ctypes
 import sys
@@ -22,3 +22,18 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # another C library
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LIMIT)) and bool(mallopt(M_TRIM_THRESHOLD, LIMIT))
+
+
+_workspace = [64 << 20]  # bytes
+
+
+def workspace_limit() -> int:
+    """The bytes of scratch memory beyond which an operation works in pieces; 64 MiB unless set otherwise."""
+    return _workspace[0]
+
+
+def set_workspace_limit(size: int) -> None:
+    """Set the scratch memory of one operation in bytes: less saves memory, more never changes a result."""
+    if size < 1:
+        raise ValueError(f"set_workspace_limit: got {size} bytes, expected at least 1")
+    _workspace[0] = int(size)

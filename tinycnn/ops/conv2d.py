@@ -9,14 +9,14 @@ Sizes   N images   C in-channels   H, W image   O out-channels (filters)   KH, K
         SH, SW stride   PH, PW padding   DH, DW dilation   G groups: filter o sees the C/G channels of its group
         OH = (H + 2*PH - DH*(KH - 1) - 1) // SH + 1, and OW likewise
 
-Arrays are (N, C, H, W) to the user and (C, H, W, N) in memory: every loop below runs over whole batches at once.
+Arrays are (N, C, H, W) to the user and (C, H, W, N) in memory: every line below runs over whole batches at once.
 
 Read in this order: conv2d_loops (the definition), im2col, Conv2dOp.forward, Conv2dOp.backward, col2im.
 """
 
 import numpy as np
 
-from tinycnn.backend import Array, array_module, gemm, windows
+from tinycnn.backend import Array, array_module, gemm, gemm_sum, strided, workspace_limit
 from tinycnn.ops import _checks
 from tinycnn.ops._checks import Pair
 from tinycnn.tape import Context
@@ -60,31 +60,60 @@ def pad(x: Array, padding: Two) -> Array:
 
 
 def im2col(x: Array, kernel: Two, stride: Two, dilation: Two) -> Array:
-    """Copy every window of x into a column of its own: padded (C, H, W, N) -> (C*KH*KW, OH*OW*N).
+    """Every window of x in a column of its own: padded (G, C, H, W, N) -> (G, OH, KH*C*KW, OW*N), C per group.
 
-    Row (c, u, v) is the image shifted so that tap (u, v) of the kernel lies over it; column (i, j, n) is the
-    window under output pixel (i, j) of image n.  One strided copy does it all.
+    cols[g, i] are the windows of output row i: row (u, c, v) holds what tap (u, v) of the kernel meets in channel c,
+    column (j, n) is the window of output pixel (i, j) of image n.
+
+    Only the shifts along the width are copied, KW times the image.  Laid out with the image's rows in front, the
+    windows of the next output row begin SH image rows further on in the same memory, so the shifts along the height
+    cost nothing: cols is a view in which neighbouring output rows overlap.  (Dilated rows are not neighbours in
+    memory; then `reshape` copies.)  Read it, never write to it.
     """
-    view = windows(x, kernel, stride, dilation)  # (C, KH, KW, OH, OW, N)
-    C, KH, KW, OH, OW, N = view.shape
-    return view.reshape(C * KH * KW, OH * OW * N)
+    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
+    G, C, H, W, N = x.shape
+    OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
+    g, c, h, w, n = x.strides
+    shifted = strided(x, (G, H, C, KW, OW, N), (g, h, c, w * DW, w * SW, n)).copy()  # (G, H, C, KW, OW, N)
+    g, h, *rest = shifted.strides
+    stacked = strided(shifted, (G, OH, KH, C, KW, OW, N), (g, h * SH, h * DH, *rest))  # (G, OH, KH, C, KW, OW, N)
+    return stacked.reshape(G, OH, KH * C * KW, OW * N)
 
 
 def col2im(cols: Array, x: Array, kernel: Two, stride: Two, dilation: Two) -> None:
-    """The adjoint of im2col, not its inverse: add every column back into x, from where it was copied.
+    """The adjoint of im2col, not its inverse: add every column into x, where it would have been copied from.
 
-    cols (C*KH*KW, OH*OW*N) is added into the padded x (C, H, W, N): a pixel under several windows gets the sum.
-    First along the rows of the image, then down its columns: KW + KH long additions instead of KW * KH short ones.
+    cols (G, OH, KH*C*KW, OW*N) is added into the padded x (G, C, H, W, N); a pixel under several windows gets the
+    sum.  im2col undone: first the shifts along the height, then those along the width.
     """
     (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    C, H, W, N = x.shape
+    G, C, H, W, N = x.shape
+    OH, OW = cols.shape[1], cols.shape[3] // N
+    stacked = cols.reshape(G, OH, KH, C, KW, OW, N)
+    shifted = array_module(x).zeros((G, H, C, KW, OW, N), x.dtype)  # (G, H, C, KW, OW, N)
+    for u in range(KH):  # tap row u of all windows at once: no two of them share a pixel
+        shifted[:, u * DH : u * DH + SH * (OH - 1) + 1 : SH] += stacked[:, :, u]
+    rows = x.swapaxes(1, 2)  # (G, H, C, W, N)
+    for v in range(KW):
+        rows[:, :, :, v * DW : v * DW + SW * (OW - 1) + 1 : SW] += shifted[:, :, :, v]
+
+
+def pieces(x: Array, kernel: Two, stride: Two, dilation: Two) -> list[tuple[slice, slice]]:
+    """The convolution of padded x (G, C, H, W, N) cut so that the columns of each piece fit into the workspace.
+
+    A list of (output rows, rows of the image under their windows); it has one piece unless x is huge.
+    """
+    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
+    G, C, H, W, N = x.shape
     OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
-    taps = cols.reshape(C, KH, KW, OH, OW, N)
-    wide: Array = array_module(x).zeros((C, KH, OH, W, N), x.dtype)
-    for v in range(KW):  # tap v of all windows at once: no two of them share a pixel of the row
-        wide[:, :, :, v * DW : v * DW + SW * (OW - 1) + 1 : SW] += taps[:, :, v]
-    for u in range(KH):
-        x[:, u * DH : u * DH + SH * (OH - 1) + 1 : SH] += wide[:, u]
+    step = max(1, workspace_limit() // (G * KH * C * KW * OW * N * x.itemsize))
+    cuts = [(i, min(i + step, OH)) for i in range(0, OH, step)]
+    return [(slice(i, end), slice(i * SH, (end - 1) * SH + DH * (KH - 1) + 1)) for i, end in cuts]
+
+
+def filters(w: Array, groups: int) -> Array:
+    """The kernels as matrices whose columns are ordered like the rows of im2col: (G, 1, O/G, KH*C*KW)."""
+    return w.transpose(0, 2, 1, 3).reshape(groups, 1, len(w) // groups, -1)
 
 
 class Conv2dOp(Op, name="conv2d"):
@@ -92,35 +121,42 @@ class Conv2dOp(Op, name="conv2d"):
     def forward(
         ctx: Context, x: Array, w: Array, b: Array | None, stride: Two, padding: Two, dilation: Two, groups: int
     ) -> Array:
-        (O, _, KH, KW), G = w.shape, groups
-        x = pad(x.transpose(1, 2, 3, 0), padding)  # (C, H, W, N)
-        cols = im2col(x, (KH, KW), stride, dilation)  # (C*KH*KW, OH*OW*N)
-        cols = cols.reshape(G, -1, cols.shape[1])  # (G, C/G*KH*KW, OH*OW*N)
-        y = gemm(w.reshape(G, O // G, -1), cols).reshape(O, -1)  # (O, OH*OW*N): every filter meets every column
+        O, C, KH, KW = w.shape
+        windows = (KH, KW), stride, dilation
+        x = pad(x.transpose(1, 2, 3, 0), padding)  # (G*C, H, W, N)
+        OH, OW = _checks.output_size("conv2d", x.shape[1:3], (KH, KW), stride, (0, 0), dilation)
+        x = x.reshape(groups, C, *x.shape[1:])  # (G, C, H, W, N)
+        y: Array = array_module(x).empty((groups, O // groups, OH, OW * x.shape[-1]), x.dtype)  # (G, O/G, OH, OW*N)
+        plan = pieces(x, *windows)
+        for rows, image in plan:
+            cols = im2col(x[:, :, image], *windows)  # (G, oh, KH*C*KW, OW*N)
+            gemm(filters(w, groups), cols, out=y[:, :, rows].swapaxes(1, 2))  # every filter meets every column
         if b is not None:
-            y += b[:, None]
-        ctx.save(cols=cols, w=w, x_shape=x.shape, stride=stride, padding=padding, dilation=dilation)
-        C, H, W, N = x.shape
-        OH, OW = _checks.output_size("conv2d", (H, W), (KH, KW), stride, (0, 0), dilation)
-        return y.reshape(O, OH, OW, N).transpose(3, 0, 1, 2)  # (N, O, OH, OW)
+            y += b.reshape(groups, -1, 1, 1)
+        ctx.save(w=w, x_shape=x.shape, padding=padding, windows=windows, plan=plan)
+        ctx.save(cols=cols if len(plan) == 1 else None, x=None if len(plan) == 1 else x)  # a huge x is unrolled again
+        return y.reshape(O, OH, OW, -1).transpose(3, 0, 1, 2)  # (N, O, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, Array | None, Array | None]:
-        cols, w = ctx.cols, ctx.w
-        G, (O, _, KH, KW) = len(cols), w.shape
-        dx = dw = db = None
-        dy = dy.transpose(1, 2, 3, 0).reshape(O, -1)  # (O, OH*OW*N)
-        if ctx.needs[2]:
-            db = dy.sum(axis=1)  # (O,)                          b was added to every column's product
-        dy = dy.reshape(G, O // G, -1)  # (G, O/G, OH*OW*N)
-        if ctx.needs[1]:
-            dw = gemm(dy, cols.swapaxes(1, 2)).reshape(w.shape)  # (O, C/G, KH, KW)   from y = w @ cols
-        if ctx.needs[0]:
-            dcols = gemm(w.reshape(G, O // G, -1).swapaxes(1, 2), dy)  # (G, C/G*KH*KW, OH*OW*N)
-            dx = array_module(dy).zeros(ctx.x_shape, dy.dtype)  # (C, H, W, N)         padded
-            col2im(dcols, dx, (KH, KW), ctx.stride, ctx.dilation)
-            (PH, PW), (_, H, W, _) = ctx.padding, dx.shape
-            dx = dx[:, PH : H - PH, PW : W - PW].transpose(3, 0, 1, 2)  # (N, C, H, W)   the frame was not x's
+        w, xp, (G, C, H, W, N) = ctx.w, array_module(dy), ctx.x_shape
+        (O, _, KH, KW), (PH, PW) = w.shape, ctx.padding
+        dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, dy.shape[2], -1)  # (G, O/G, OH, OW*N)
+        db = dy.reshape(O, -1).sum(axis=1) if ctx.needs[2] else None  # (O,)     b was added to every product
+        dw = xp.zeros((G, O // G, KH * C * KW), w.dtype) if ctx.needs[1] else None
+        dx = xp.zeros(ctx.x_shape, dy.dtype) if ctx.needs[0] else None  # (G, C, H, W, N)   padded
+        for rows, image in ctx.plan:
+            dy_rows = dy[:, :, rows].swapaxes(1, 2)  # (G, oh, O/G, OW*N)
+            if dw is not None:  # from y = w @ cols
+                cols = im2col(ctx.x[:, :, image], *ctx.windows) if ctx.cols is None else ctx.cols
+                dw += gemm_sum(dy_rows, cols.swapaxes(2, 3))  # (G, O/G, KH*C*KW)
+            if dx is not None:
+                dcols = gemm(filters(w, G).swapaxes(2, 3), dy_rows)  # (G, oh, KH*C*KW, OW*N)
+                col2im(dcols, dx[:, :, image], *ctx.windows)
+        if dw is not None:
+            dw = dw.reshape(O, KH, C, KW).transpose(0, 2, 1, 3)  # (O, C, KH, KW)
+        if dx is not None:
+            dx = dx.reshape(-1, H, W, N)[:, PH : H - PH, PW : W - PW].transpose(3, 0, 1, 2)  # (N, G*C, H, W)
         return dx, dw, db
 
 
