@@ -28,6 +28,12 @@ def test_step_schedule_by_hand():
     assert rates(StepLR(optimizer, step_size=2, gamma=0.5), 6) == [0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
 
 
+def test_rates_are_python_numbers_whatever_was_assigned():
+    optimizer = sgd(lr=0.8)
+    optimizer.lr = np.float32(0.5)
+    assert [type(rate) for rate in rates(StepLR(optimizer, 1), 3)[1:]] == [float, float]
+
+
 def test_cosine_schedule_by_hand():
     optimizer = sgd(lr=1.0)
     found = rates(CosineAnnealingLR(optimizer, T_max=4, eta_min=0.2), 5)

@@ -118,13 +118,21 @@ def test_everything_stays_in_the_parameters_dtype(dtype, rng):
     assert p.data is memory and p.dtype == optimizer.momentum_buffers[0].dtype == dtype
 
 
-def test_float32_is_computed_in_float32(rng):
-    p, g = rng.normal(size=100).astype(np.float32), rng.normal(size=100).astype(np.float32)
-    t = nn.Parameter(p.copy())
-    optimizer = SGD([t], 0.1)
-    optimizer.lr = np.float64(0.1)
-    move(optimizer, g)
-    assert np.array_equal(t.numpy(), p - np.float32(0.1) * g)
+@pytest.mark.parametrize("fixed", [{"nesterov": True}, {"dampening": 0.3}], ids=str)
+def test_float32_is_computed_in_float32_whatever_is_assigned(fixed, rng):
+    gradients, start = rng.normal(size=(3, 100)), rng.normal(size=100).astype(np.float32)
+    options = {"lr": 0.1, "momentum": 0.7, "weight_decay": 0.3, **fixed}
+    p, q = nn.Parameter(start.copy()), nn.Parameter(start.copy())
+    plain, assigned = SGD([p], **options), SGD([q], **options)
+    for name, value in options.items():
+        setattr(assigned, name, np.float64(value))
+    for g in gradients:
+        move(plain, g)
+        move(assigned, g)
+    assert np.array_equal(p.numpy(), q.numpy())
+    state = assigned.state_dict()
+    assert {type(state[name]) for name in ("lr", "momentum", "dampening", "weight_decay")} == {float}
+    assert type(state["nesterov"]) is bool
 
 
 def test_momentum_follows_the_model_to_another_dtype():
@@ -146,6 +154,23 @@ def test_on_a_device(rng, device):
     optimizer.step()
     assert p.device == device and type(optimizer.momentum_buffers[0]) is type(p.data)
     assert_close(p.numpy(), start - 0.5 * 1.9 * g)
+    again = SGD([p], lr=0.5)
+    again.load_state_dict(optimizer.state_dict())
+    assert type(again.momentum_buffers[0]) is type(p.data)
+    assert_close(again.state_dict()["momentum_buffer.0"], g)
+
+
+def test_momentum_follows_the_model_to_another_device(device):
+    layer = nn.Linear(2, 2)
+    optimizer = SGD(layer.parameters(), lr=1, momentum=0.5)
+    for _ in range(2):
+        layer(tinycnn.tensor(np.ones((1, 2), np.float32), device=layer.bias.device)).sum().backward()
+        before = layer.bias.numpy().copy()
+        optimizer.step()
+        optimizer.zero_grad()
+        layer.to(device)
+    assert layer.bias.device == device
+    assert_close(layer.bias.numpy(), before - 1.5, 1e-6, 1e-6)
 
 
 # Beside torch
