@@ -11,7 +11,6 @@ table wherever it runs, and the rows are summed in one fixed order.
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
@@ -73,8 +72,8 @@ class MicroBatchStep(Step):
         check_batch(x, y)
         table, notes = self.run_parts(x, y, train=True)
         np.add.reduce(table, axis=0, out=self.total)
-        for p, g, reached in zip(self.params, self.gradients, notes[:, 3:].any(axis=0), strict=True):
-            p.grad = g if reached else None
+        for i, (p, g) in enumerate(zip(self.params, self.gradients, strict=True)):
+            p.grad = g if notes[:, 3 + i].any() else None  # a parameter that no part reached has no gradient
         self.optimizer.step()
         seed, call = random.get_state()
         random.set_state((seed, call + int(notes[0, 2])))
@@ -138,8 +137,7 @@ def shares(loss: Loss, y: Array, parts: list[slice]) -> list[float]:
 
 def _weights(loss: CrossEntropyLoss, y: Array) -> Array:
     """What the label of each example, or of each of its pixels, adds to the divisor of the mean."""
-    used = y != loss.ignore_index
-    if loss.weight is None:
-        return used
-    table: Any = to_numpy(loss.weight.data)
-    return np.where(used, table[np.where(used, y, 0)], 0)
+    used: Array = y != loss.ignore_index
+    if loss.weight is not None:
+        used = np.where(used, to_numpy(loss.weight.data)[np.where(used, y, 0)], 0)
+    return used

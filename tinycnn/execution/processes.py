@@ -143,7 +143,8 @@ class ProcessesStep(MicroBatchStep):
         fork = multiprocessing.get_context("fork")
         for worker in range(1, self.workers):
             mine, theirs = fork.Pipe()
-            process = fork.Process(target=_serve, args=(self, worker, theirs), name=f"tinycnn-{worker}", daemon=True)
+            ends = theirs, mine
+            process = fork.Process(target=_serve, args=(self, worker, *ends), name=f"tinycnn-{worker}", daemon=True)
             with warnings.catch_warnings():
                 # Python warns of threads that may hold locks during fork.  BLAS's own threads, which it sees, are
                 # idle here and prepared for it (pthread_atfork); the child runs NumPy and nothing else.
@@ -171,11 +172,11 @@ class ProcessesStep(MicroBatchStep):
         self._blas.restore_original_limits()
 
 
-def _serve(step: ProcessesStep, worker: int, pipe: Connection) -> None:
+def _serve(step: ProcessesStep, worker: int, pipe: Connection, callers_end: Connection) -> None:
     """The life of a worker process: wait for an order, run it, reply; until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the calling process's affair
-    for _, other in step._team:
-        other.close()  # inherited from the fork; held open, it would hide the end of the caller from the others
+    for inherited in (callers_end, *(pipe for _, pipe in step._team)):
+        inherited.close()  # held open here, they would hide from this worker and the others that the caller is gone
     parent = os.getppid()
     while os.getppid() == parent:
         try:
