@@ -1,0 +1,292 @@
+"""page: one HTML file that shows what the engine did, and needs nothing else: no network, no server, no library.
+
+The arrays go in as the engine's bytes, base64-coded, so that the page can be compared with them bit for bit.
+The template and its scripts are in static/; they are joined by replacing markers.
+
+Read in this order: report, _data, Arrays, render.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinycnn.backend import Array
+from tinycnn.explain import lesson
+from tinycnn.explain.measure import SILENT, evaluate, flow, gradient_check, strongest_units
+from tinycnn.explain.source import sources
+from tinycnn.checkpoint import write_atomically
+from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
+from tinycnn.training.run import Record, as_row
+
+SCHEMA = 1
+STATIC = Path(__file__).parent / "static"
+SCRIPTS = (
+    "dom", "data", "colour", "state", "grid", "conv", "twin", "selfcheck", "frame",
+    "tab_slide", "tab_im2col", "tab_size", "tab_channels", "tab_network", "tab_backward", "tab_training", "tab_edit",
+    "main",
+)  # fmt: skip
+MISTAKES = 24  # worst mistakes that the page shows
+PICTURES = 30  # test images that can be edited
+
+
+def report(
+    traces: Trace | Sequence[Trace],
+    path: str | Path,
+    *,
+    title: str = "What the network saw",
+    classes: Sequence[str] | None = None,
+    history: Sequence[Mapping[str, Any] | Record] | None = None,
+    snapshots: Sequence[tuple[float, Array]] | None = None,
+    test: Any = None,
+    untrained: Trace | None = None,
+    trained: bool = True,
+    max_mb: float = 3.0,
+) -> Path:
+    """Write the page for traces of one image each, all of one model, to `path`; returns the path.
+
+    classes     the names of the model's outputs
+    history     a Run's history, or one dict of numbers per measurement; keys with "loss" or "acc" are drawn over "x"
+    snapshots   (epoch, the first convolution's weights at that time), for the slider over training
+    test        images and labels, as a Dataset or a pair of arrays: for the confusion matrix and the worst mistakes
+    untrained   the trace of the same image by the model as it began, to compare how large gradients are
+
+    Arrays that would take the file above max_mb megabytes are left out, the least important first, and the page says
+    which.  ValueError where even the necessary ones do not fit, or a trace has several images, or no labels.
+    """
+    group = [traces] if isinstance(traces, Trace) else list(traces)
+    for trace in group:
+        if len(trace.x) != 1 or trace.y is None:
+            raise ValueError(
+                f"report: each trace must be of one image with its label, got a trace of {len(trace.x)} images "
+                f"{'without labels' if trace.y is None else 'with labels'}; call trace(model, x[i:i+1], y[i:i+1])"
+            )
+    if not group:
+        raise ValueError("report: got no trace, expected at least one")
+    arrays = Arrays()
+    data = _data(arrays, group, classes, untrained, trained)
+    data["title"] = title
+    data["training"] = _training(arrays, group[0], classes, history, snapshots, test)
+    text = render(title, data, arrays, max_mb)
+    path = Path(path)
+    write_atomically(path, text.encode("utf-8"))
+    return path
+
+
+class Arrays:
+    """The arrays of a page by id.  Each says how important it is (0: the page is nothing without it) and what it is,
+    in words, for the list of what was left out."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, tuple[int, str, dict[str, Any]]] = {}
+
+    def add(self, array: Array | None, importance: int = 0, what: str = "") -> str | None:
+        """Keep the array; returns its id, or None for None."""
+        if array is None:
+            return None
+        dense = np.ascontiguousarray(array)
+        if dense.dtype == np.int64:
+            dense = dense.astype(np.int32)
+        raw = dense.astype(dense.dtype.newbyteorder("<"), copy=False).tobytes()
+        name = f"a{len(self.entries)}"
+        entry = {"dtype": dense.dtype.name, "shape": list(array.shape), "b64": base64.b64encode(raw).decode("ascii")}
+        self.entries[name] = (importance, what, entry)
+        return name
+
+    def within(self, limit: int) -> tuple[dict[str, Any], list[str]]:
+        """The entries whose text fits into `limit` characters, and what was left out, the least important first."""
+        sizes: dict[tuple[int, str], int] = {}
+        for importance, what, entry in self.entries.values():
+            sizes[importance, what] = sizes.get((importance, what), 0) + len(entry["b64"]) + 60
+        total, dropped = sum(sizes.values()), []
+        for kind in sorted((kind for kind in sizes if kind[0] > 0), reverse=True):
+            if total > limit:
+                total -= sizes[kind]
+                dropped.append(kind)
+        if total > limit:
+            raise ValueError(
+                f"report: the arrays that the page cannot do without take {total / 1e6:.1f} MB, "
+                f"{limit / 1e6:.1f} MB are allowed; raise max_mb, or trace fewer images"
+            )
+        kept = {name: entry for name, (i, what, entry) in self.entries.items() if (i, what) not in dropped}
+        return kept, [what for _, what in dropped]
+
+
+def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> str:
+    """The page as text: the template with style, scripts and data in the place of its markers."""
+    css = (STATIC / "page.css").read_text(encoding="utf-8")
+    js = '"use strict";\n(() => {\n'
+    js += "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS) + "\n})();\n"
+    policy = (
+        f"default-src 'none'; script-src 'sha256-{_sha256(js)}'; style-src 'sha256-{_sha256(css)}'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
+    )
+    template = (STATIC / "page.html").read_text(encoding="utf-8")
+    rest = len(template) + len(css) + len(js) + len(_json(data)) + 10_000
+    data["arrays"], data["left_out"] = arrays.within(int(max_mb * 1e6) - rest)
+    parts = {"policy": policy, "title": html.escape(title), "css": css, "js": js, "data": _json(data)}
+    return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
+
+
+def _json(data: Any) -> str:
+    """As it may stand inside <script>: no "<" at all, so that no text in it can end the element."""
+    return json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def _data(
+    arrays: Arrays, traces: list[Trace], classes: Sequence[str] | None, untrained: Trace | None, trained: bool
+) -> dict[str, Any]:
+    first = traces[0]
+    conv = next((record.label for record in first.layers if record.kind == "conv2d"), None)
+    checked = conv or next((record.label for record in first.layers if record.w is not None), None)
+    return {
+        "schema": SCHEMA,
+        "engine": first.engine,
+        "trained": trained,
+        "cols_layout": COLS_LAYOUT,
+        "classes": list(classes) if classes else [str(k) for k in range(first.out.shape[1])],
+        "sources": sources(),
+        "lesson": _lesson(arrays),
+        "model": {"layers": [_layer(arrays, record) for record in first.layers]},
+        "samples": [_sample(arrays, trace, i) for i, trace in enumerate(traces)],
+        "gradcheck": {"layer": checked, "rows": gradient_check(first, checked)} if checked else None,
+        "flow": {"now": flow(first), "untrained": flow(untrained) if untrained else None},
+    }
+
+
+def _lesson(arrays: Arrays) -> dict[str, Any]:
+    facts = lesson.facts()
+    for name in ("there_and_back", "counts"):
+        facts["adjoint"][name] = arrays.add(facts["adjoint"][name])
+    found = []
+    for options, trace in lesson.cases():
+        record = trace.layers[0]
+        single = {"x": record.x, "out": record.out, "grad_x": record.grad_x, "grad_out": record.grad_out}
+        ids = {name: arrays.add(array[0]) for name, array in single.items()}
+        ids |= {"w": arrays.add(record.w), "b": arrays.add(record.b)}
+        found.append({**options, "arrays": ids | _conv(arrays, record)})
+    return {"cases": found, "sizes": arrays.add(lesson.size_table()), **facts}
+
+
+def _layer(arrays: Arrays, record: LayerRecord) -> dict[str, Any]:
+    fields = record.receptive_field
+    large = record.w is not None and record.w.nbytes > 100_000
+    weights = f"the weights of {record.label}, without which nothing can be edited"
+    return {
+        "name": record.name,
+        "label": record.label,
+        "kind": record.kind,
+        "text": repr(record.layer),
+        "options": record.options,
+        "shape_in": list(record.x.shape[1:]),
+        "shape_out": list(record.out.shape[1:]),
+        "parameters": record.parameters,
+        "multiply_adds": record.multiply_adds,
+        "field": {name: [getattr(f, name) for f in fields] for name in ("size", "jump", "start")} if fields else None,
+        "path": record.path,
+        "w": arrays.add(record.w, 1 if large else 0, weights),
+        "b": arrays.add(record.b),
+    }
+
+
+def _sample(arrays: Arrays, trace: Trace, place: int) -> dict[str, Any]:
+    assert trace.y is not None  # report has looked
+    image = f"image {place + 1}"
+    pixels = np.clip(np.rint(trace.x[0] * 255), 0, 255).astype(np.uint8)
+    layers = {}
+    for record in trace.layers:
+        entry = {
+            "out": arrays.add(record.out[0], 4 * place, f"all of {image}"),
+            "grad_out": arrays.add(record.grad_out[0], 4 * place + 1, f"the gradients of {image}"),
+        }
+        if record.kind == "conv2d":
+            entry |= _conv(arrays, record, 4 * place + 2, image)
+        layers[record.label] = entry
+    return {
+        "label": int(trace.y[0]),
+        "loss": trace.loss,
+        "x": arrays.add(trace.x[0], 4 * place, f"all of {image}"),
+        "pixels": arrays.add(pixels, 4 * place, f"all of {image}"),
+        "grad_x": arrays.add(trace.layers[0].grad_x[0], 4 * place + 1, f"the gradients of {image}"),
+        "layers": layers,
+        "units": [
+            {
+                "layer": unit.layer,
+                "index": list(unit.index),
+                "corner": list(unit.corner),
+                "gradient": arrays.add(unit.gradient, 4 * place + 2, f"the gradients of single units, {image}"),
+            }
+            for unit in strongest_units(trace)
+        ],
+    }
+
+
+def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str = "") -> dict[str, Any]:
+    """What a convolution has more than other layers, for one image."""
+    of = f"of {record.label}, {image}"
+    return {
+        "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), f"the gradients of {image}"),
+        "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), f"the gradients of {image}"),
+        "cols": arrays.add(record.cols, importance, f"the columns {of}"),
+        "grad_cols": arrays.add(record.grad_cols, importance + 1, f"the gradients of the columns {of}"),
+        "partials": arrays.add(lesson.partials(record), importance, f"the partial maps {of}"),
+    }
+
+
+def _training(
+    arrays: Arrays,
+    trace: Trace,
+    classes: Sequence[str] | None,
+    history: Sequence[Mapping[str, Any] | Record] | None,
+    snapshots: Sequence[tuple[float, Array]] | None,
+    test: Any,
+) -> dict[str, Any]:
+    data: dict[str, Any] = {"history": None, "snapshots": None, "test": None}
+    if history:
+        rows = [row if isinstance(row, Mapping) else as_row(row) for row in history]
+        data["history"] = [{name: _number(v) for name, v in row.items() if not isinstance(v, str)} for row in rows]
+    if snapshots:
+        data["snapshots"] = {
+            "steps": [float(step) for step, _ in snapshots],
+            "weights": arrays.add(np.stack([np.asarray(w, np.float32) for _, w in snapshots])),
+        }
+    if test is not None:
+        images, labels = (test.images, test.labels) if hasattr(test, "images") else test
+        data["test"] = _test(arrays, trace, np.asarray(images), np.asarray(labels))
+    return data
+
+
+def _test(arrays: Arrays, trace: Trace, images: Array, labels: Array) -> dict[str, Any]:
+    trace.require_current("report")
+    found = evaluate(trace.model, images, labels, trace.out.shape[1])
+    worst = found.mistakes[:MISTAKES]
+    spread = np.concatenate([np.flatnonzero(labels == k)[:3] for k in np.unique(labels)])[:PICTURES]
+    return {
+        "count": len(labels),
+        "accuracy": found.accuracy,
+        "confusion": arrays.add(found.confusion),
+        "mistakes": {
+            "images": arrays.add(images[worst]),
+            "labels": labels[worst].tolist(),
+            "predicted": found.predicted[worst].tolist(),
+            "confidence": [float(p) for p in found.confidence[worst]],
+            "place": worst.tolist(),
+        },
+        "pictures": {"images": arrays.add(images[spread]), "labels": labels[spread].tolist()},
+    }
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None: JSON knows no others."""
+    number = float(value) if value is not None else np.nan
+    return number if np.isfinite(number) else None
