@@ -130,43 +130,51 @@ MODELS = {  # name: layers, image, number of images
 LR = 0.5
 
 
-class Bench:
-    """A model's plan on the CPU, with one kernel run at a time on what the reference says its inputs are."""
+def seen(stage):
+    """The part of a (O, OH, OW, N) array that the windows of the fused pooling look at."""
+    return np.s_[:, : stage.gives[1] * stage.window[0], : stage.gives[2] * stage.window[1]]
 
-    def __init__(self, name, rng, smoothing=0.1, **options):
+
+class Bench:
+    """A model's plan on the CPU, every buffer holding what the ops in float64 say it must, to run kernels one by one."""
+
+    def __init__(self, name, rng, **options):
         layers, image, self.images = MODELS[name]
         self.model = nn.Sequential(*layers)
         for p in self.model.parameters():
             p.data[...] = rng.uniform(-1, 1, p.shape) / np.prod(p.shape[1:]) ** 0.5
-        self.plan = Plan(self.model, image, self.images, smoothing, **options)
+        self.plan = Plan(self.model, image, self.images, smoothing=0.1, **options)
         self.bytes = rng.integers(0, 256, (self.images, *image), dtype=np.uint8)
         self.labels = rng.integers(0, self.plan.classes, self.images)
-        x = self.bytes / np.float32(255)
-        self.reference = Reference(self.plan, x, self.labels, smoothing)
+        self.reference = Reference(self.plan, self.bytes / np.float32(255), self.labels, smoothing=0.1)
         self.cpu = PlanOnCpu(self.plan)
+        self.arrays = self.cpu.arrays
         self.cpu.begin(self.bytes, self.labels, lr=LR)
-        self.cpu.run(self.plan.evaluate)  # for the winners of max pooling, which are checked with the forward kernels
+        self.cpu.run(self.plan.evaluate)  # for the winners of max pooling; the forward tests check them
+        self.cpu.begin(self.bytes, self.labels, lr=LR)  # again, for `finish` moved on
         for array, expected in self.reference.arrays.items():
-            if array in self.cpu.arrays:
-                self.cpu.arrays[array][...] = expected
+            if array in self.arrays:
+                self.arrays[array][...] = expected
 
     def launches(self, kernel):
-        """The launches of a kernel, each with the number of its stage."""
+        """(stage, launch) for each launch of a kernel."""
         found = [launch for launch in self.plan.train if launch.kernel.startswith(kernel + "<")]
         return [(int(launch.kernel.split("Stage")[1][0]), launch) for launch in found]
 
     def run(self, launch, *outputs):
-        """Run one launch; its outputs start as NaN, but dz of a stage that averages as the activations."""
+        """Run one launch; first wipe its outputs, but a dz whose stage averages, which holds the activations."""
         for name in outputs:
-            activations = self.reference.arrays.get("a" + name[2:]) if name.startswith("dz") else None
-            averages = activations is not None and self.plan.stages[int(name[2:])].pooling == "AVERAGE"
-            self.cpu.arrays[name][...] = activations if averages else 0 if name.startswith("dz") else np.nan
+            self.arrays[name][...] = 0
+            if name.startswith("dz") and f"a{name[2:]}" in self.reference.arrays:
+                if (stage := self.plan.stages[int(name[2:])]).pooling == "AVERAGE":
+                    self.arrays[name][seen(stage)] = self.reference.arrays[f"a{name[2:]}"][seen(stage)]
         self.cpu.run([launch])
 
     def check(self, name, expected=None, actual=None):
         expected = self.reference.arrays[name] if expected is None else expected
-        actual = self.cpu.arrays[name] if actual is None else actual
-        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=2e-6 * np.abs(expected).max(), err_msg=name)
+        actual = self.arrays[name] if actual is None else actual
+        atol = 2e-6 * np.abs(expected).max()
+        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=atol, err_msg=name)
 
 
 @pytest.fixture(params=MODELS)
@@ -174,17 +182,166 @@ def bench(request, rng):
     return Bench(request.param, rng)
 
 
-def test_gather(bench, rng):
-    bytes_, labels = rng.integers(0, 256, (20, *bench.bytes.shape[1:]), dtype=np.uint8), rng.integers(0, 9, 20)
-    order, cpu = rng.permutation(20), bench.cpu
-    size = -(-bench.images // 2)
-    cpu.begin(bytes_, labels, order, size=size, total=size + 1, batch=1)  # the second batch, of one image
-    cpu.run(bench.plan.train[:1])
-    bench.check("x", expected=np.moveaxis(bytes_[order[size]] / np.float32(255), 0, 0).reshape(bench.plan.image + (1,)),
-                actual=cpu.arrays["x"][..., :1])
-    assert not cpu.arrays["x"][..., 1:].any() and cpu.arrays["labels"][0] == labels[order[size]]
-    cpu.begin(bytes_, labels)  # in the order in which they lie
-    cpu.run(bench.plan.train[:1])
-    n = min(bench.images, 20)
-    assert np.array_equal(cpu.arrays["labels"][:n], labels[:n])
-    assert np.array_equal(cpu.arrays["x"][..., :n].transpose(3, 0, 1, 2).reshape(bytes_[:n].shape), bytes_[:n] / np.float32(255))
+def test_gather_takes_the_batch_from_the_shuffled_bytes(bench, rng):
+    N, image = bench.images, bench.plan.image
+    images, labels = rng.integers(0, 256, (2 * N + 3, *image), dtype=np.uint8), rng.integers(0, 99, 2 * N + 3)
+    order, expected = rng.permutation(2 * N + 3), images / np.float32(255)
+    for batch, chosen in enumerate((order[:N], order[N : 2 * N], order[2 * N :][:N])):
+        bench.cpu.begin(images, labels, order, batch=batch)
+        bench.cpu.run(bench.plan.train[:1])
+        n = len(chosen)
+        assert np.array_equal(bench.arrays["x"][..., :n].transpose(3, 0, 1, 2), expected[chosen])
+        assert np.array_equal(bench.arrays["labels"][:n], labels[chosen])
+        assert not bench.arrays["x"][..., n:].any()  # the lanes beyond a short batch
+
+
+def test_gather_without_an_order_takes_images_as_they_lie(bench):
+    bench.cpu.begin(bench.bytes, bench.labels)
+    bench.cpu.run(bench.plan.train[:1])
+    bench.check("x")
+    assert np.array_equal(bench.arrays["labels"], bench.labels)
+
+
+def test_conv_forward_equals_conv2d_activation_and_pooling(bench):
+    for i, launch in bench.launches("conv_forward"):
+        bench.arrays[f"dz{i}"][...] = 0
+        bench.run(launch, f"y{i}")
+        bench.check(f"y{i}")
+        if (stage := bench.plan.stages[i]).pooling == "AVERAGE":  # dz holds the activations until backward
+            bench.check(f"a{i}", bench.reference.arrays[f"a{i}"][seen(stage)], bench.arrays[f"dz{i}"][seen(stage)])
+            bench.arrays[f"dz{i}"][seen(stage)] = 0
+        assert not bench.arrays[f"dz{i}"].any()  # what no window looks at stays 0, so it needs no gradient
+
+
+def test_linear_forward_equals_linear_and_activation(bench):
+    for i, launch in bench.launches("linear_forward"):
+        bench.run(launch, f"y{i}")
+        bench.check(f"y{i}")
+
+
+def test_pool_forward_equals_pooling_and_activation(bench):
+    for i, launch in bench.launches("pool_forward"):
+        bench.run(launch, f"y{i}")
+        bench.check(f"y{i}")
+
+
+def test_head_equals_linears_cross_entropy_and_their_backward(bench):
+    (launch,) = [launch for launch in bench.plan.train if launch.kernel.startswith("head<")]
+    tail = range(bench.plan.tail, len(bench.plan.stages))
+    below = bench.plan.tail - 1
+    outputs = [f"{kind}{i}" for i in tail for kind in ("y", "dz")]
+    outputs += [f"dz{below}"] if below >= bench.plan.first else []
+    bench.run(launch, *outputs)
+    for name in outputs:
+        bench.check(name)
+    assert bench.arrays["losses"].sum() == pytest.approx(bench.reference.loss, rel=1e-5)
+    assert bench.arrays["corrects"].sum() == bench.reference.correct
+
+
+def test_head_stops_at_the_loss_in_evaluation(bench):
+    (launch,) = [launch for launch in bench.plan.evaluate if launch.kernel.startswith("head<")]
+    before = {name: array.copy() for name, array in bench.arrays.items() if name.startswith("dz")}
+    bench.run(launch)
+    assert bench.arrays["losses"].sum() == pytest.approx(bench.reference.loss, rel=1e-5)
+    assert all(np.array_equal(bench.arrays[name], array) for name, array in before.items())
+
+
+@pytest.mark.parametrize("kernel", ["conv_data_gradient", "linear_data_gradient", "pool_backward"])
+def test_data_gradients_equal_backward_through_the_stage_below(kernel, bench):
+    for i, launch in bench.launches(kernel):
+        bench.run(launch, f"dz{i - 1}")
+        bench.check(f"dz{i - 1}")
+
+
+def test_conv_weight_gradient_equals_backward_of_conv2d(bench):
+    for i, launch in bench.launches("conv_weight_gradient"):
+        bench.arrays[f"partial{i}"][...] = np.nan
+        bench.run(launch)
+        dw, bias = bench.reference.arrays[f"dw{i}"], bench.plan.stages[i].parameters.get("bias")
+        total = bench.arrays[f"partial{i}"].sum(axis=0)
+        bench.check(f"dw{i}", actual=total[: dw.size].reshape(dw.shape))
+        bench.check(f"db{i}", bench.reference.arrays[f"dz{i}"].sum(axis=(1, 2, 3)), total[dw.size :])
+        if bias is not None:
+            bench.check(f"db{i}", actual=total[dw.size :])
+
+
+@pytest.mark.parametrize("rule", ["plain", "decay", "momentum", "nesterov"])
+@pytest.mark.parametrize("name", ["overlapping pools", "wide perceptron", "rows"])
+def test_updates_equal_sgd(name, rule, rng):
+    momentum, decay = 0.9 * (rule in ("momentum", "nesterov")), 0.25 * (rule != "plain")
+    bench = Bench(name, rng, momentum=bool(momentum), nesterov=rule == "nesterov")
+    bench.cpu.begin(None, None, lr=LR, momentum=momentum, decay=decay)
+    updates = bench.launches("conv_update") + bench.launches("linear_weight_gradient")
+    assert {f"w{i}" for i, _ in updates} == {name for name in bench.plan.parameters if name[0] == "w"}
+    for i, launch in updates:
+        expected, velocities = {}, {}
+        for kind in {f"w{i}", f"b{i}"} & set(bench.plan.parameters):
+            w, v, g = bench.arrays[kind].astype(float), rng.standard_normal(bench.arrays[kind].shape), None
+            g = bench.reference.arrays[f"d{kind}"] + decay * w
+            if momentum:
+                bench.arrays[f"v{kind}"][...] = v
+                velocities[f"v{kind}"] = momentum * v + g
+                g = g + momentum * velocities[f"v{kind}"] if rule == "nesterov" else velocities[f"v{kind}"]
+            expected[kind] = w - LR * g
+        if launch.kernel.startswith("conv_update"):
+            shares = rng.dirichlet(np.ones(len(bench.arrays[f"partial{i}"])))  # of the blocks in the gradient
+            gradient = [bench.reference.arrays[f"d{kind}{i}"].ravel() for kind in "wb" if f"{kind}{i}" in expected]
+            if len(gradient) == 1:
+                gradient.append(np.full(bench.plan.stages[i].sums[0], np.nan))  # of a bias that is not there
+            bench.arrays[f"partial{i}"][...] = shares[:, None] * np.concatenate(gradient)
+        bench.run(launch)
+        for kind, value in (expected | velocities).items():
+            bench.check(kind, expected=value)
+
+
+def test_finish_writes_the_history_and_moves_on(bench):
+    (launch,) = [launch for launch in bench.plan.evaluate if launch.kernel == "finish<Head>"]
+    bench.cpu.losses[...], bench.cpu.corrects[...] = np.nan, -1
+    bench.arrays["losses"][...] = np.arange(bench.arrays["losses"].size) + 0.5
+    bench.arrays["corrects"][...] = 2
+    bench.run(launch)
+    bench.arrays["corrects"][...] = 3
+    bench.run(launch)
+    blocks = bench.arrays["losses"].size
+    assert bench.cpu.losses[:2] == pytest.approx([bench.arrays["losses"].sum()] * 2)
+    assert bench.cpu.corrects[:3].tolist() == [2 * blocks, 3 * blocks, -1]
+
+
+def test_the_bench_has_every_kernel():
+    used = {launch.kernel.split("<")[0] for layers, image, n in MODELS.values() for launch in plan_of(layers, image, n)}
+    assert used == {
+        "gather", "conv_forward", "linear_forward", "pool_forward", "head", "finish", "pool_backward",
+        "conv_data_gradient", "conv_weight_gradient", "conv_update", "linear_data_gradient", "linear_weight_gradient",
+    }  # fmt: skip
+
+
+def plan_of(layers, image, images):
+    return Plan(nn.Sequential(*layers), image, images).train
+
+
+# Numbers that are not
+
+
+def test_a_label_that_names_no_class_makes_the_loss_nan(rng):
+    bench = Bench("perceptron", rng)
+    bench.arrays["labels"][0] = 3
+    (launch,) = [launch for launch in bench.plan.evaluate if launch.kernel.startswith("head<")]
+    bench.run(launch)
+    assert np.isnan(bench.arrays["losses"][0]) and np.isfinite(bench.arrays["losses"][1:]).all()
+
+
+@pytest.mark.parametrize("name", ["lenet", "relu, max"])
+def test_nan_is_not_hidden_by_activations_or_pooling(name, rng):
+    bench = Bench(name, rng)
+    bench.arrays["w0"][0, 0, 0, 0] = np.nan
+    bench.cpu.run(bench.plan.evaluate)
+    assert np.isnan(bench.cpu.losses[0])
+
+
+def test_large_logits_do_not_overflow(rng):
+    bench = Bench("perceptron", rng)
+    (launch,) = [launch for launch in bench.plan.train if launch.kernel.startswith("head<")]
+    bench.arrays["w2"][...], bench.arrays["b2"][...], bench.arrays["labels"][...] = 0, [1e4, -1e4, 3e4], 2
+    bench.run(launch)
+    assert bench.arrays["losses"].sum() == pytest.approx(9 * 0.1 / 3 * (2e4 + 4e4), rel=1e-5)
+    assert np.isfinite(bench.arrays["dz2"]).all()

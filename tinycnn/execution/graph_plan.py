@@ -75,7 +75,7 @@ class Plan:
         if self.first < 0:
             raise UnsupportedModel("graph: the model has no parameters, so there is nothing to train")
         self.tail = len(self.stages) - head_layers(self.stages)  # from this stage on, the head does it
-        self.classes = self.stages[-1].gives[0]
+        self.classes = math.prod(self.stages[-1].gives)
         self.logits = f"y{len(self.stages) - 1}"  # the name of their buffer, (classes, N)
         head = head_sizes(self.stages[self.tail :], self.classes, images, smoothing, self.tail > self.first)
         update = {"MOMENTUM": momentum, "NESTEROV": nesterov}

@@ -4,6 +4,7 @@ The letters are those of ops/conv2d.py: N C H W in, O filters, KH KW kernel, SH 
 dilation, OH OW the weighted sums; and QH QW the fused pooling's window, YH YW what comes out, K features of a linear.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ def stage_sizes(stage: Stage, images: int, cut: ConvCut | LinearCut | None) -> d
 
 def head_layers(stages: Sequence[Stage]) -> int:
     """How many linear stages at the end fit into the head together: their weights and one block's values."""
-    layers, bytes_used = 0, 4 * HEAD_IMAGES * stages[-1].gives[0]
+    layers, bytes_used = 0, 4 * HEAD_IMAGES * math.prod(stages[-1].gives)
     for stage in reversed(stages):
         K, O = stage.takes[0], stage.sums[0]
         bytes_used += 4 * (O * (K | 1) + HEAD_IMAGES * K)
