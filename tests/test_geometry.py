@@ -7,7 +7,6 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import geometry, nn
 from tinycnn.geometry import ReceptiveField
-from tinycnn.ops.conv2d import im2col, pad
 
 
 def test_sizes_of_the_chapter():
@@ -82,10 +81,9 @@ def test_costs_by_hand():
     assert geometry.linear_multiply_adds((3, 2), rows=7) == 42
 
 
-def test_im2col_bytes_are_those_of_the_columns():
-    x = pad(np.zeros((3, 9, 8, 1), np.float32), (1, 2))
-    columns = im2col(x, (3, 2), (2, 1), (1, 2))
-    layer = nn.Conv2d(3, 1, (3, 2), (2, 1), (1, 2), (1, 2))
-    output = layer(tinycnn.Tensor(np.zeros((1, 3, 9, 8), np.float32))).shape[2:]
-    assert geometry.im2col_bytes(3, (3, 2), output) == columns.nbytes
-    assert geometry.im2col_bytes(3, (3, 2), output, itemsize=8) == 2 * columns.nbytes
+def test_im2col_bytes_are_one_number_per_weight_of_a_filter_and_output_pixel():
+    layer = nn.Conv2d(3, 5, (3, 2), (2, 1), (1, 2), (1, 2))
+    _, O, OH, OW = layer(tinycnn.Tensor(np.zeros((1, 3, 9, 8), np.float32))).shape
+    numbers = layer.weight.size // O * OH * OW
+    assert geometry.im2col_bytes(3, (3, 2), (OH, OW)) == numbers * 4
+    assert geometry.im2col_bytes(3, (3, 2), (OH, OW), itemsize=8) == numbers * 8

@@ -58,5 +58,8 @@ def linear_multiply_adds(weight: tuple[int, ...], rows: int = 1) -> int:
 
 
 def im2col_bytes(channels: int, kernel: tuple[int, ...], output: tuple[int, ...], itemsize: int = 4) -> int:
-    """Memory of one image's columns, (C*KH*KW, OH*OW): each pixel is there once per window that covers it."""
+    """Size of one image's columns as a whole matrix (C*KH*KW, OH*OW): a pixel counts once per window that covers it.
+
+    An implementation that lets neighbouring columns overlap in memory needs less.
+    """
     return channels * math.prod(kernel) * math.prod(output) * itemsize
