@@ -30,7 +30,8 @@ LAYERS = [
     {"models", "summary"},
     {""},  # tinycnn/__init__.py gathers the public names; what is above may import it
     {"execution"},
-    {"training", "checkpoint"},
+    {"checkpoint"},
+    {"training"},
     {"explain", "onnx"},
     {"cli"},
     {"__main__"},

@@ -1,0 +1,63 @@
+"""LeNet on Fashion-MNIST, as in the LeNet chapter of Dive into Deep Learning.
+
+python examples/lenet_fashion.py                               the chapter: 10 epochs, batches of 256, lr 0.9
+python examples/lenet_fashion.py --device gpu
+python examples/lenet_fashion.py --pool max --activation relu --lr 0.1       its exercises
+python examples/lenet_fashion.py --epochs 1 --limit 10000                    a quick look
+python examples/lenet_fashion.py --save lenet.safetensors                    then, after Ctrl-C or a power cut:
+python examples/lenet_fashion.py --resume lenet.safetensors
+"""
+
+import numpy as np
+
+from tinycnn import manual_seed, no_grad, tensor
+from tinycnn.backend import resolve_device, to_device
+from tinycnn.data import Batches, load
+from tinycnn.execution import make_step
+from tinycnn.models import LeNet
+from tinycnn.nn import CrossEntropyLoss
+from tinycnn.optim import SGD
+from tinycnn.training import train
+from tinycnn.training.options import parse
+from tinycnn.training.report import Report, clear_errors
+
+
+def main(arguments=None):
+    options, checkpoint = parse(arguments, __doc__)
+    device, reason = resolve_device(options.device)
+    print(reason)
+
+    train_set, test_set = load(options.dataset, options.data_dir, notice=print)
+    print(train_set)
+
+    manual_seed(options.seed)
+    net = LeNet(**options.model)
+    show_shapes(net)
+    net.to(device)
+
+    images, labels = to_device(train_set.images, device), to_device(train_set.labels, device)
+    batches = Batches(images[: options.limit], labels[: options.limit], options.batch_size, seed=options.seed)
+    images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
+    test_batches = Batches(images, labels, options.batch_size, shuffle=False)
+
+    optimizer = SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
+    execution = options.execution, options.workers, options.micro_batch
+    with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
+        print(f"training on {device}, {step.description}")
+        report = Report(options, train_set, step, checkpoint)
+        train(step, batches, test_batches, options.epochs, report.observers, report.run)
+    report.print_result()
+
+
+def show_shapes(net):
+    """Every layer's output for one image, as the chapter prints them."""
+    X = tensor(np.zeros((1, 1, 28, 28), np.float32))
+    with no_grad():
+        for layer in net:
+            X = layer(X)
+            print(type(layer).__name__, "output shape: \t", X.shape)
+
+
+if __name__ == "__main__":
+    with clear_errors():
+        main()

@@ -1,0 +1,274 @@
+import signal
+
+import numpy as np
+import pytest
+
+from tinycnn import Tensor
+from tinycnn.data import Batches, scale
+from tinycnn.execution import Step
+from tinycnn.nn import CrossEntropyLoss
+from tinycnn.optim import StepLR
+from tinycnn.tape import is_grad_enabled
+from tinycnn.training import Epoch, Observer, Point, Run, evaluate, train
+
+
+class Noting(Observer):
+    """Writes down all that it is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def on_start(self, run):
+        self.told.append(("start", run.epoch, run.batch))
+
+    def on_point(self, run, point):
+        self.told.append(("point", point.epoch, point.batch))
+
+    def on_batch(self, run):
+        self.told.append(("batch", run.epoch, run.batch))
+
+    def on_epoch_end(self, run, result):
+        self.told.append(("epoch", result.epoch))
+
+    def on_end(self, run):
+        self.told.append(("end",))
+
+
+class Pretended(Step):
+    """A step that computes nothing: loss 2 and one right answer a batch."""
+
+    def __init__(self, task):
+        super().__init__(task.net, task.loss, task.optimizer)
+        self.seen, self.tested = [], []
+
+    def __call__(self, x, y):
+        self.seen.append(x)
+        return 2.0 * len(x), 1
+
+    def evaluate(self, x, y):
+        self.tested.append(x)
+        return 4.0 * len(x), len(x)
+
+
+def test_the_chapters_measurements(task):
+    task = task(images=235 * 2 - 1, batch_size=2)
+    step = Pretended(task)
+    run = train(step, task.batches, task.test_batches, epochs=2)
+    points = [record for record in run.history if isinstance(record, Point)]
+    assert [(p.epoch, p.batch) for p in points] == [(e, b) for e in (1, 2) for b in (47, 94, 141, 188, 235)]
+    assert [p.x for p in points] == [e + b / 235 for e in (0, 1) for b in (47, 94, 141, 188, 235)]
+    assert [p.train_loss for p in points] == [2.0] * 10
+    assert [p.train_acc for p in points] == 2 * [0.5, 0.5, 0.5, 0.5, 235 / 469]
+    epochs = [record for record in run.history if isinstance(record, Epoch)]
+    assert epochs == [Epoch(e, float(e), 0.5, 2.0, 235 / 469, 4.0, 1.0) for e in (1, 2)]
+    assert run.history[5] is epochs[0] and run.result is epochs[1]
+    assert (run.epoch, run.batch, run.trained) == (2, 0, 2 * 469)
+    assert len(step.seen) == 470 and len(step.tested) == 2 * len(task.test_batches)
+
+
+def test_training_is_the_textbooks_loop(task):
+    """The same by hand, to the last bit: forward, backward, update on each batch, in the epochs' orders."""
+    ours, theirs = task(seed=3, momentum=0.5), task(seed=3, momentum=0.5)
+    with ours.step() as step:
+        run = train(step, ours.batches, ours.test_batches, epochs=2)
+    for _ in range(2):
+        losses, correct = [], 0
+        for x, y in theirs.batches:
+            theirs.optimizer.zero_grad()
+            logits = theirs.net(Tensor(scale(x)))
+            loss = theirs.loss(logits, y)
+            loss.backward()
+            theirs.optimizer.step()
+            losses.append((loss.data * len(y)).item())
+            correct += int((logits.numpy().argmax(1) == y).sum())
+    assert ours.bits() == theirs.bits()
+    assert (run.result.train_loss, run.result.train_acc) == (sum(losses) / 50, correct / 50)
+    logits = theirs.net(Tensor(scale(ours.test_batches.images)))
+    assert run.result.test_acc == (logits.numpy().argmax(1) == ours.test_batches.labels).mean()
+    assert run.result.test_loss == pytest.approx(theirs.loss(logits, ours.test_batches.labels).item(), rel=1e-6)
+
+
+def test_training_learns(task):
+    task = task(images=400, batch_size=16)
+    with task.step() as step:
+        run = train(step, task.batches, task.test_batches, epochs=8)
+    assert run.history[0].train_loss > 0.9 and run.result.train_loss < 0.5 and run.result.test_acc > 0.7
+
+
+STRATEGIES = [("plain", {}), ("threads", {"workers": 1}), ("threads", {"workers": 2}), ("processes", {"workers": 2})]
+
+
+@pytest.mark.parametrize(("strategy", "options"), STRATEGIES)
+def test_the_same_seed_gives_the_same_bits_twice(task, strategy, options):
+    found = []
+    for _ in range(2):
+        one = task(seed=5, momentum=0.9, lr=0.1, dropout=0.3)
+        try:
+            step = one.step(strategy, **({} if strategy == "plain" else {"micro_batch": 3, **options}))
+        except RuntimeError as error:
+            pytest.skip(str(error))
+        with step:
+            run = train(step, one.batches, one.test_batches, epochs=2)
+        found.append((one.bits(), run.history))
+    assert found[0] == found[1]
+    other = task(seed=6, momentum=0.9, lr=0.1, dropout=0.3)
+    assert other.bits() != task(seed=5).bits()
+
+
+def test_a_run_goes_on_in_the_middle_of_an_epoch(task):
+    whole, parts = task(seed=1), task(seed=1)
+    with whole.step() as step:
+        expected = train(step, whole.batches, whole.test_batches, epochs=2)
+
+    class Leave(Observer):
+        def on_batch(self, run):
+            if (run.epoch, run.batch) == (1, 3):
+                raise KeyboardInterrupt
+
+    run = Run()
+    with parts.step() as step:
+        with pytest.raises(KeyboardInterrupt):
+            train(step, parts.batches, parts.test_batches, epochs=2, observers=[Leave()], run=run)
+        assert (run.epoch, run.batch) == (1, 3)
+        train(step, parts.batches, parts.test_batches, epochs=2, run=run)
+    assert parts.bits() == whole.bits()
+    assert run.history == expected.history and run.result == expected.result
+
+
+def test_more_epochs_can_follow(task):
+    whole, parts = task(), task()
+    with whole.step() as step:
+        expected = train(step, whole.batches, whole.test_batches, epochs=3)
+    with parts.step() as step:
+        run = train(step, parts.batches, parts.test_batches, epochs=1)
+        train(step, parts.batches, parts.test_batches, epochs=3, run=run)
+        train(step, parts.batches, parts.test_batches, epochs=3, run=run)  # nothing is left to do
+    assert parts.bits() == whole.bits() and run.history == expected.history
+
+
+def test_observers_are_told_in_order(task):
+    task, noting = task(images=24), Noting()
+    train(Pretended(task), task.batches, task.test_batches, epochs=1, observers=[noting])
+    batches = [told for b in (1, 2, 3) for told in (("point", 1, b), ("batch", 0, b))]
+    assert noting.told == [("start", 0, 0), *batches, ("epoch", 1), ("end",)]
+
+
+def test_every_observer_hears_of_the_end_whatever_the_others_do(task):
+    class Failing(Observer):
+        def on_point(self, run, point):
+            raise OSError("the disk is full")
+
+        def on_end(self, run):
+            raise OSError("still full")
+
+    task, noting = task(), Noting()
+    with pytest.raises(OSError, match="still full") as caught:
+        train(Pretended(task), task.batches, task.test_batches, epochs=1, observers=[Failing(), noting])
+    assert "the disk is full" in str(caught.value.__context__)
+    assert noting.told[-1] == ("end",)
+
+
+def test_a_schedule_moves_after_each_epoch(task):
+    task = task(lr=0.8)
+    schedule = StepLR(task.optimizer, step_size=1, gamma=0.5)
+    with task.step() as step:
+        run = train(step, task.batches, task.test_batches, epochs=3, schedule=schedule)
+    assert [record.lr for record in run.history if isinstance(record, Epoch)] == [0.8, 0.4, 0.2]
+    assert {record.lr for record in run.history if record.epoch == 2} == {0.4}
+    assert task.optimizer.lr == 0.1
+
+
+# Ctrl-C
+
+
+class Interrupting(Observer):
+    def __init__(self, batch, times=1):
+        self.batch, self.times = batch, times
+
+    def on_batch(self, run):
+        if run.epoch * run.num_batches + run.batch == self.batch:
+            for _ in range(self.times):
+                signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_after_the_next_batch_with_the_result_so_far(task):
+    task, noting = task(), Noting()
+    usual = signal.getsignal(signal.SIGINT)
+    with task.step() as step:
+        run = train(step, task.batches, task.test_batches, epochs=4, observers=[Interrupting(9), noting])
+    assert run.interrupted and (run.epoch, run.batch) == (1, 3)
+    assert noting.told[-2:] == [("batch", 1, 3), ("end",)]
+    assert run.result.epoch == 2 and run.result.x == 1 + 3 / 7
+    assert run.result.train_loss == run.history[-1].train_loss
+    assert run.result.test_acc == evaluate(task.net, task.test_batches)[1]
+    assert not any(record is run.result for record in run.history)
+    assert signal.getsignal(signal.SIGINT) is usual
+
+
+def test_ctrl_c_during_the_evaluation_ends_after_it(task):
+    class AtEpochsEnd(Observer):
+        def on_epoch_end(self, run, result):
+            signal.raise_signal(signal.SIGINT)
+
+    task = task()
+    run = train(Pretended(task), task.batches, task.test_batches, epochs=4, observers=[AtEpochsEnd()])
+    assert run.interrupted and (run.epoch, run.batch) == (1, 0) and run.result is run.history[-1]
+
+
+def test_a_second_ctrl_c_interrupts_at_once(task):
+    task, noting = task(), Noting()
+    usual = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(Pretended(task), task.batches, task.test_batches, epochs=4, observers=[noting, Interrupting(9, times=2)])
+    assert noting.told[-2:] == [("batch", 1, 2), ("end",)]
+    assert signal.getsignal(signal.SIGINT) is usual
+
+
+# Evaluation
+
+
+def test_evaluation_needs_no_tape_and_leaves_the_model_as_it_was(task):
+    task = task(dropout=0.9)
+    seen = []
+
+    def loss(logits, y):
+        seen.append((task.net.training, is_grad_enabled()))
+        return CrossEntropyLoss()(logits, y)
+
+    task.loss = loss
+    with task.step() as step:
+        once, again = evaluate(step, task.test_batches), evaluate(step, task.test_batches)
+    assert once == again  # dropout lets everything pass
+    assert set(seen) == {(False, False)}
+    assert task.net.training
+
+
+def test_evaluating_a_model_or_a_step_is_the_same(task):
+    task = task()
+    with task.step() as step:
+        assert evaluate(task.net, task.test_batches) == evaluate(step, task.test_batches)
+    before = task.bits()
+    loss, accuracy = evaluate(task.net, task.test_batches)
+    logits = task.net(Tensor(scale(task.test_batches.images)))
+    assert loss == pytest.approx(task.loss(logits, task.test_batches.labels).item(), rel=1e-6)
+    assert accuracy == (logits.numpy().argmax(1) == task.test_batches.labels).mean()
+    assert task.bits() == before
+
+
+# Errors
+
+
+def test_errors(task):
+    task = task()
+    nothing = Batches(np.zeros((0, 1, 4, 4), np.uint8), np.zeros(0, np.int64), 8)
+    with task.step() as step:
+        with pytest.raises(ValueError, match=r"train: got 0 epochs, 7 training and 4 test batches; expected at least"):
+            train(step, task.batches, task.test_batches, epochs=0)
+        with pytest.raises(ValueError, match=r"train: got 1 epochs, 0 training and 4 test batches"):
+            train(step, nothing, task.test_batches, epochs=1)
+        with pytest.raises(ValueError, match=r"7 training and 0 test batches"):
+            train(step, task.batches, nothing, epochs=1)
+        with pytest.raises(ValueError, match=r"epochs of 8 batches, now there are 7; expected the same images"):
+            train(step, task.batches, task.test_batches, epochs=2, run=Run(num_batches=8))
+        with pytest.raises(ValueError, match="evaluate: there are no batches"):
+            evaluate(step, nothing)
