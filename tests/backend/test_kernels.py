@@ -136,7 +136,7 @@ def seen(stage):
 
 
 class Bench:
-    """A model's plan on the CPU, every buffer holding what the ops in float64 say it must, to run kernels one by one."""
+    """A model's plan on the CPU, every buffer holding what the ops in float64 say, to run kernels one by one."""
 
     def __init__(self, name, rng, **options):
         layers, image, self.images = MODELS[name]
