@@ -149,16 +149,11 @@ def _linear(graph: Graph, layer: Any, output_shape: Shape) -> None:
 
 def _max_pool(graph: Graph, layer: Any, output_shape: Shape) -> None:
     """Padding is minus infinity, so it makes no difference how much of it there is, if every window has a pixel."""
-    sizes = zip(
-        graph.shape[2:], layer.kernel_size, layer.stride, layer.padding, layer.dilation, output_shape[2:], strict=True
-    )
-    for n, k, s, p, d, windows in sizes:
-        pixels = [[u * d + i * s - p for u in range(k)] for i in range(windows)]
-        if not all(any(0 <= pixel < n for pixel in window) for window in pixels):
-            raise ValueError(
-                f"export: {_title(graph.layer, layer)} has windows over padding alone, whose maximum is minus infinity "
-                "here and another number in other runtimes; use less padding or dilation"
-            )
+    if _sees_padding_alone(graph.shape, layer, output_shape):
+        raise ValueError(
+            f"export: {_title(graph.layer, layer)} has windows over padding alone, whose maximum is minus infinity "
+            "here and another number in other runtimes; use less padding or dilation"
+        )
     spans = [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, layer.dilation, strict=True)]
     before, after = layer.padding, _room_after(graph.shape, layer, spans, output_shape)
     if any(p >= k for p, k in zip(after, layer.kernel_size, strict=True)):  # more than runtimes take
@@ -166,6 +161,16 @@ def _max_pool(graph: Graph, layer: Any, output_shape: Shape) -> None:
         before = after = (0, 0)
     sizes = {"kernel_shape": layer.kernel_size, "strides": layer.stride, "dilations": layer.dilation}
     graph.node("MaxPool", pads=(*before, *after), **sizes)
+
+
+def _sees_padding_alone(image: Shape, layer: MaxPool2d, output_shape: Shape) -> bool:
+    """Whether some window of a dilated pooling has no pixel of the image under it, along the height or the width."""
+    lines = zip(
+        image[2:], layer.kernel_size, layer.stride, layer.padding, layer.dilation, output_shape[2:], strict=True
+    )
+    return not all(
+        any(0 <= i * s + u * d - p < n for u in range(k)) for n, k, s, p, d, windows in lines for i in range(windows)
+    )
 
 
 def _avg_pool(graph: Graph, layer: Any, output_shape: Shape) -> None:
