@@ -1,0 +1,234 @@
+"""How fast tinycnn trains beside PyTorch, TensorFlow, JAX and DeZero on the same cores: one command, one table.
+
+    python benchmarks/cpu_vs_peers.py                      whichever frameworks are installed
+    python benchmarks/cpu_vs_peers.py --whole-program      also ten epochs from cold start
+    python benchmarks/cpu_vs_peers.py --quick              a look, in a minute
+
+Each contender lives in a process of its own and waits while another is measured.  They take turns, case by case,
+over several rounds, so that a slow minute of the machine strikes all of them; what counts is the ratio of medians
+within one run.  Results go to benchmarks/results/cpu_vs_peers.json and .md.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import machine
+
+PEERS = {
+    "tinycnn_peer": "tinycnn",
+    "torch_peer": "torch",
+    "keras_peer": "tensorflow",
+    "jax_peer": "jax",
+    "dezero_peer": "dezero",
+}
+CASES = {  # name: (net, images per step, training)
+    "train LeNet, batch 256": ("lenet", 256, True),
+    "train LeNet, batch 32": ("lenet", 32, True),
+    "train LeNet, batch 1024": ("lenet", 1024, True),
+    "infer LeNet, batch 1": ("lenet", 1, False),
+    "infer LeNet, batch 1024": ("lenet", 1024, False),
+    "train wide LeNet, batch 256": ("wide", 256, True),
+}
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("tinycnn", "numpy", "torch", "tensorflow", "keras", "jax", "dezero")
+
+
+# -- in the contender's process
+
+
+def serve(peer: str, variant: str, threads: int) -> None:
+    """Answer one line per order: {"case", "seconds"} in, {"rate", "loss", "faults", ...} out."""
+    replies, sys.stdout = sys.stdout, sys.stderr  # what a framework prints must not mix with the replies
+    module = importlib.import_module(f"peers.{peer}")
+    made = {}
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            if order["case"] not in made:
+                made[order["case"]] = module.make(variant, *CASES[order["case"]], threads)
+            answer = measure(*made[order["case"]], CASES[order["case"]][1], order["seconds"])
+        except Exception as error:  # a peer that fails is a row of the table, not the end of the run
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=replies, flush=True)
+
+
+def measure(step, loss, batch: int, seconds: float) -> dict[str, float]:
+    """Run steps for some seconds after a warm-up: images per second by the median step, and page faults a step."""
+    warm = time.perf_counter() + seconds / 4
+    step()
+    first = loss()
+    while time.perf_counter() < warm:
+        step()
+    times, before = [], resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(times) < 3:
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    rate = batch / statistics.median(times)
+    return {"rate": rate, "first_loss": first, "loss": loss(), "steps": len(times), "faults": faults / len(times)}
+
+
+# -- in the process that asks
+
+
+class Contender:
+    def __init__(self, peer: str, variant: str, threads: int) -> None:
+        self.variant = variant
+        command = [sys.executable, __file__, "--serve", peer, "--variant", variant, "--threads", str(threads)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def run(self, case: str, seconds: float) -> dict:
+        assert self.process.stdin and self.process.stdout
+        try:
+            print(json.dumps({"case": case, "seconds": seconds}), file=self.process.stdin, flush=True)
+            return json.loads(self.process.stdout.readline() or '{"error": "the process ended"}')
+        except BrokenPipeError:
+            return {"error": "the process ended"}
+
+    def close(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+def contenders(threads: int, only: str | None) -> list[Contender]:
+    found = []
+    for peer, package in PEERS.items():
+        if importlib.util.find_spec(package) is None:
+            print(f"{package} is not installed and is left out")
+            continue
+        text = (Path(__file__).parent / "peers" / f"{peer}.py").read_text(encoding="utf-8")
+        names = eval(text.split("NAMES = ", 1)[1].split("\n", 1)[0])  # without importing the framework here
+        found += [Contender(peer, name, threads) for name in names if not only or name in only.split(",")]
+    return found
+
+
+def sgemm_peak() -> float:
+    """GFLOP/s of the largest square product that one NumPy call reaches here, on all cores."""
+    import numpy as np
+
+    a = np.ones((2048, 2048), np.float32)
+    times = []
+    for _ in range(8):
+        start = time.perf_counter()
+        a @ a
+        times.append(time.perf_counter() - start)
+    return 2 * 2048**3 / min(times) / 1e9
+
+
+FLOPS = {"lenet": 579.6e6 / 256, "wide": None}  # forward and backward per image, multiply and add counted apart
+
+
+def race(team: list[Contender], cases: list[str], rounds: int, seconds: float) -> dict[str, dict[str, list[dict]]]:
+    """Every contender in turn, for every case, in every round."""
+    found: dict[str, dict[str, list[dict]]] = {case: {c.variant: [] for c in team} for case in cases}
+    for round_ in range(rounds):
+        for case in cases:
+            for contender in team:
+                answer = contender.run(case, seconds)
+                found[case][contender.variant].append(answer)
+                shown = answer.get("error") or f"{answer['rate']:10,.0f} images/s"
+                print(f"round {round_ + 1}  {case:30s} {contender.variant:22s} {shown}", flush=True)
+                time.sleep(0.3)  # until the threads of the last one have gone to sleep
+    return found
+
+
+def table(found: dict, ours: str = "tinycnn") -> str:
+    """Images per second, median over rounds (best), and tinycnn's ratio to each, as Markdown."""
+    variants = list(next(iter(found.values())))
+    lines = ["| case | " + " | ".join(variants) + " |", "|---" * (len(variants) + 1) + "|"]
+    for case, rows in found.items():
+        medians = {v: statistics.median(a["rate"] for a in rows[v]) for v in variants if ok(rows[v])}
+        cells = []
+        for v in variants:
+            if v not in medians:
+                cells.append("failed")
+                continue
+            best = max(a["rate"] for a in rows[v])
+            ratio = "" if v == ours or ours not in medians else f", {medians[ours] / medians[v]:.2f}x"
+            cells.append(f"{medians[v]:,.0f} ({best:,.0f}{ratio})")
+        lines.append(f"| {case} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def ok(answers: list[dict]) -> bool:
+    return bool(answers) and not any("error" in a for a in answers)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2.0, help="per measurement")
+    parser.add_argument("--threads", type=int, default=machine.cores())
+    parser.add_argument("--only", help="contenders, separated by commas")
+    parser.add_argument("--cases", default=",".join(CASES), help="separated by commas, or 'batch 256' for a part")
+    parser.add_argument("--quick", action="store_true", help="two short rounds of the first case")
+    parser.add_argument("--whole-program", action="store_true", help="also ten epochs from cold start")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--serve", help=argparse.SUPPRESS)
+    parser.add_argument("--variant", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options.serve, options.variant, options.threads)
+        return
+    cases = [name for name in CASES if any(part.strip() in name for part in options.cases.split(","))]
+    if options.quick:
+        cases, options.rounds, options.seconds = cases[:1], 2, 1.0
+    team = contenders(options.threads, options.only)
+    try:
+        found = race(team, cases, options.rounds, options.seconds)
+    finally:
+        for contender in team:
+            contender.close()
+    report = {"machine": machine.describe(*PACKAGES), "threads": options.threads, "cases": found}
+    text = [
+        machine.sentence(report["machine"]),
+        "",
+        "Images per second: median of the rounds (best, tinycnn / it).",
+        "",
+    ]
+    text += [table(found), "", *ceiling(found, report)]
+    if options.whole_program:
+        from peers import whole_program
+
+        report["whole program"] = whole_program.race()
+        text += ["", whole_program.table(report["whole program"])]
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / "cpu_vs_peers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (options.out / "cpu_vs_peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    print("\n" + "\n".join(text))
+
+
+def ceiling(found: dict, report: dict) -> list[str]:
+    """How much of the matrix products' peak the step reaches, one worker against all, and its page faults."""
+    rows = found.get("train LeNet, batch 256", {})
+    if not ok(rows.get("tinycnn", [])):
+        return []
+    peak = report["sgemm GFLOP/s"] = sgemm_peak()
+    rate = statistics.median(a["rate"] for a in rows["tinycnn"])
+    lines = [
+        f"- share of the sgemm peak ({peak:.0f} GFLOP/s at 2048 x 2048): {rate * FLOPS['lenet'] / peak / 1e9:.0%}",
+        f"- page faults per step: {statistics.median(a['faults'] for a in rows['tinycnn']):.1f}",
+    ]
+    if ok(rows.get("tinycnn 1 worker", [])):
+        one = statistics.median(a["rate"] for a in rows["tinycnn 1 worker"])
+        lines.append(f"- {report['threads']} workers are {rate / one:.2f} times as fast as 1")
+    best = max((statistics.median(a["rate"] for a in v), k) for k, v in rows.items() if "tinycnn" not in k and ok(v))
+    lines.append(f"- the best of the others is {best[1]}: tinycnn is {rate / best[0]:.2f} times as fast")
+    return lines
+
+
+if __name__ == "__main__":
+    main()
