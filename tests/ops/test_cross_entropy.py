@@ -74,6 +74,7 @@ def test_one_example_without_an_axis_of_examples(rng, device):
     lone, target = F.cross_entropy(logits, tinycnn.tensor(2, device=device)), tinycnn.tensor([2], device=device)
     assert lone.shape == ()
     assert_close(lone, F.cross_entropy(logits.reshape(1, 5), target))
+    assert F.cross_entropy(logits, tinycnn.tensor(2, device=device), reduction="none").shape == ()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -100,6 +101,17 @@ def test_all_labels_ignored(rng, device):
     assert math.isnan(loss.item())  # the mean of nothing, as in torch
     assert np.array_equal(logits.grad.numpy(), np.zeros((2, 3)))
     assert F.cross_entropy(logits, target, reduction="sum").item() == 0
+
+
+def test_all_labels_of_weight_zero(device):
+    """The mean over a weight of 0, as in torch; nothing warns."""
+    logits, weight = tinycnn.tensor([[1.0, 2]], np.float64, device), tinycnn.tensor([0.0, 1], np.float64, device)
+    target = tinycnn.tensor([0], device=device)
+    assert math.isnan(F.cross_entropy(logits.requires_grad_(), target, weight).item())
+    loss = F.cross_entropy(logits, target, weight, label_smoothing=0.1)
+    assert loss.item() == math.inf
+    loss.backward()
+    assert np.isinf(logits.grad.numpy()).all()
 
 
 # 2. The definition

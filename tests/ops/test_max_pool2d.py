@@ -16,7 +16,8 @@ CASES = [  # N, C, H, W, kernel_size, stride, padding, dilation, ceil_mode
     (1, 2, 6, 7, (2, 3), (3, 2), (1, 0), 1, True),  # the last windows stick out
     (2, 1, 8, 9, (3, 2), (1, 2), (1, 1), (2, 3), False),  # dilation
     (1, 3, 7, 8, (2, 3), (2, 1), 1, (3, 2), True),
-    (1, 3, 8, 6, (2, 3), (2, 3), (0, 1), 1, False),  # as many windows as tiles, but padded: they tile nothing
+    (1, 2, 4, 6, 2, 2, 0, 2, True),  # as many windows as tiles, but dilated: they tile nothing
+    (1, 3, 8, 6, (2, 3), (2, 3), (0, 1), 1, False),  # nor do these, which are padded
     (4, 1, 1, 1, 1, 1, 0, 1, False),  # one pixel
 ]
 

@@ -16,6 +16,8 @@ Pair = int | tuple[int, int]  # one number for both directions, or (height, widt
 
 def pair(function: str, name: str, value: Pair, least: int) -> tuple[int, int]:
     """`value` as (height, width), each at least `least`."""
+    if type(value) is int and value >= least:
+        return value, value
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2 or not all(hasattr(v, "__index__") and not isinstance(v, bool) for v in both):
         raise TypeError(f"{function}: {name} must be an int or a pair (height, width) of ints, got {value!r}")
@@ -32,8 +34,10 @@ def tensors(function: str, **named: Tensor | None) -> None:
             raise TypeError(
                 f"{function}: {name} must be a Tensor, got {type(t).__name__}; wrap it with tinycnn.tensor(...)"
             )
-        if t.dtype.kind != "f":
+        if t.data.dtype.kind != "f":
             raise TypeError(f"{function}: {name} must be floating point, got {t.dtype}; convert it with .float()")
+    if len({(type(t.data), t.data.dtype) for t in given.values()}) == 1:
+        return
     for what in ("device", "dtype"):
         if len({getattr(t, what) for t in given.values()}) > 1:
             facts = ", ".join(f"{name} {getattr(t, what)}" for name, t in given.items())
@@ -43,8 +47,8 @@ def tensors(function: str, **named: Tensor | None) -> None:
 
 
 def rank(function: str, name: str, t: Tensor, axes: str) -> None:
-    """`t` has exactly the axes that are written out, as in "(N, C, H, W)"."""
-    expected = axes.count(",") + 1 if axes.rstrip(")").rstrip()[-1] != "," else axes.count(",")
+    """`t` has exactly the axes that are written out, as in "(N, C, H, W)"; more than one."""
+    expected = axes.count(",") + 1
     if t.ndim != expected:
         raise ValueError(f"{function}: {name} must have {expected} axes {axes}, got shape {t.shape}")
 

@@ -58,7 +58,7 @@ class CrossEntropyOp(Op, name="cross_entropy"):
         divisor = q.sum() if reduction == "mean" else 1.0
         if e:
             q *= 1 - e
-            q += (e / C if w is None else w.reshape(C, *extra) * (e / C)) * used.astype(z.dtype)
+            q += e / C if w is None else w.reshape(C, *extra) * (e / C)
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             s = z - z.max(axis=0)  # (C, ..., N)   a constant changes no p; with the largest at 0 no exp overflows
             p = xp.exp(s)  # (C, ..., N)
@@ -80,7 +80,8 @@ class CrossEntropyOp(Op, name="cross_entropy"):
             dy = _batch_last(dy)  # (..., N)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = xp.where(ctx.used, dy / ctx.divisor, 0)  # (..., N)
-        return _batch_first(ctx.slope * share)  # (N, C, ...)
+            dz: Array = ctx.slope * share  # (C, ..., N)
+        return _batch_first(dz)  # (N, C, ...)
 
 
 def _batch_last(a: Array) -> Array:
