@@ -8,11 +8,11 @@ Read in this order: idx (the file format), sources (where files are and which ar
 datasets, batches; silhouettes (the generated images) stands by itself.
 """
 
-from .batches import Batches, scale
-from .dataset import Dataset
-from .datasets import MNIST, DatasetError, FashionMNIST, load
-from .idx import IdxError, read_idx
-from .silhouettes import Silhouettes
+from tinycnn.data.batches import Batches, scale
+from tinycnn.data.dataset import Dataset
+from tinycnn.data.datasets import MNIST, DatasetError, FashionMNIST, load
+from tinycnn.data.idx import IdxError, read_idx
+from tinycnn.data.silhouettes import Silhouettes
 
 __all__ = [
     "MNIST",

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .dataset import DIGIT_CLASSES, FASHION_CLASSES, Dataset
-from .download import DownloadError
-from .download import download as download_file
-from .idx import IdxError
-from .silhouettes import Silhouettes
-from .sources import (
+from tinycnn.data.dataset import DIGIT_CLASSES, FASHION_CLASSES, Dataset
+from tinycnn.data.download import DownloadError
+from tinycnn.data.download import download as download_file
+from tinycnn.data.idx import IdxError
+from tinycnn.data.silhouettes import Silhouettes
+from tinycnn.data.sources import (
     FASHION,
     MNIST_DIGITS,
     TEST_FILES,

@@ -11,7 +11,7 @@ Read in this order: GARMENTS, _chunk, _pose, _paint, _finish.
 import numpy as np
 import numpy.typing as npt
 
-from .dataset import FASHION_CLASSES, Dataset
+from tinycnn.data.dataset import FASHION_CLASSES, Dataset
 
 SIDE = 28
 CHUNK = 500  # images drawn at a time; a part of the recipe: another size would make other images

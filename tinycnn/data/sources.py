@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from .idx import IdxError, idx_sha256, read_idx
+from tinycnn.data.idx import IdxError, idx_sha256, read_idx
 
 Folder = str | os.PathLike[str]
 
