@@ -21,7 +21,7 @@ LAYERS = [
     {"tape"},
     {"arguments"},
     {"tensor"},
-    {"arithmetic", "random"},
+    {"arithmetic", "random", "exchange"},
     {"ops"},
     {"functional", "gradcheck"},
     {"init"},

@@ -6,6 +6,7 @@ from tinycnn import init as init
 from tinycnn import models as models
 from tinycnn import nn as nn
 from tinycnn import optim as optim
+from tinycnn.exchange import from_dlpack as from_dlpack
 from tinycnn.gradcheck import gradcheck as gradcheck
 from tinycnn.random import manual_seed as manual_seed
 from tinycnn.summary import summary as summary

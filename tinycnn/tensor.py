@@ -146,10 +146,21 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
-        """What NumPy's functions and matplotlib ask for.  A tensor on the GPU refuses: copying must be visible."""
+        """What NumPy's functions and matplotlib ask for: the data, without a gradient, as numpy() gives it.
+
+        TypeError on the GPU: a copy that waits must be asked for.
+        """
         if self.device != "cpu":
             raise TypeError("a tensor on the GPU does not turn into a NumPy array by itself; call .numpy()")
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        """What from_dlpack of NumPy, CuPy, PyTorch and JAX asks for: the data, not copied, without a gradient."""
+        return self.data.__dlpack__(**options)
+
+    def __dlpack_device__(self) -> tuple[Any, int]:
+        """DLPack's (kind, number) of the device: kind 1 is the CPU, 2 a CUDA device."""
+        return self.data.__dlpack_device__()
 
     def __format__(self, spec: str) -> str:
         return format(self.item() if spec and self.size == 1 else str(self), spec)

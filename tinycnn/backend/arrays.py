@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tinycnn.backend import devices
 
 Array = NDArray[Any]  # a NumPy array, or a CuPy array, which answers to the same methods
+MAIN_MEMORY, CUDA = (1, 3), (2, 13)  # DLPack's DLDeviceType: kDLCPU, kDLCUDAHost; kDLCUDA, kDLCUDAManaged
 _NUMPY = (np.ndarray, np.generic)  # NumPy's reductions return scalars, which count as arrays of shape ()
 
 
@@ -34,6 +35,23 @@ def as_array(x: Any) -> Array:
     if hasattr(x, "__array__"):
         return np.asarray(x)
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; tinycnn.tensor(...) makes a tensor of it")
+
+
+def from_dlpack(x: Any) -> Array:
+    """The array of another library, not copied: NumPy's where it lies in main memory, CuPy's on an NVIDIA GPU.
+
+    TypeError where x does not speak DLPack, or lies elsewhere.
+    """
+    if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
+        raise TypeError(f"from_dlpack: {type(x).__name__} does not have __dlpack__, the protocol for sharing arrays")
+    kind = int(x.__dlpack_device__()[0])
+    if kind not in (*MAIN_MEMORY, *CUDA):
+        raise TypeError(
+            f"from_dlpack: the {type(x).__name__} is on a device of DLPack's kind {kind}, expected main memory or an "
+            "NVIDIA GPU; copy it to main memory first"
+        )
+    array: Array = (np if kind in MAIN_MEMORY else devices.cupy()).from_dlpack(x)
+    return array
 
 
 def to_device(x: Array, device: str) -> Array:
