@@ -25,7 +25,7 @@ class Unit(NamedTuple):
     """One number of a layer's output, and its gradient by the pixels that it can see: (C, h, w) from `corner` on."""
 
     layer: str
-    index: tuple[int, ...]  # (c, i, j) or (k,)
+    place: tuple[int, ...]  # (c, i, j) or (k,)
     corner: tuple[int, int]
     gradient: Array
 
@@ -39,11 +39,13 @@ def strongest_units(trace: Trace, per_vector: int = 6) -> list[Unit]:
             continue
         out = record.out[0]
         if out.ndim == 3:
-            indices = [(c, *np.unravel_index(int(out[c].argmax()), out.shape[1:])) for c in range(len(out))]
+            W = out.shape[2]
+            places = enumerate(out.reshape(len(out), -1).argmax(axis=1).tolist())
+            indices: list[tuple[int, ...]] = [(c, *divmod(place, W)) for c, place in places]
         else:
             number = out.size if record is trace.layers[-1] else min(per_vector, out.size)
-            indices = [(int(k),) for k in np.argsort(-out, kind="stable")[:number]]
-        found += [_unit(trace, record, tuple(int(k) for k in index)) for index in indices]
+            indices = [(k,) for k in np.argsort(-out, kind="stable")[:number].tolist()]
+        found += [_unit(trace, record, index) for index in indices]
     return found
 
 

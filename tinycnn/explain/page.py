@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
-from tinycnn.explain import lesson
-from tinycnn.explain.measure import SILENT, evaluate, flow, gradient_check, strongest_units
-from tinycnn.explain.source import sources
 from tinycnn.checkpoint import write_atomically
+from tinycnn.explain import lesson
+from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
+from tinycnn.explain.source import sources
 from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
 from tinycnn.training.run import Record, as_row
 
@@ -222,7 +222,7 @@ def _sample(arrays: Arrays, trace: Trace, place: int) -> dict[str, Any]:
         "units": [
             {
                 "layer": unit.layer,
-                "index": list(unit.index),
+                "index": list(unit.place),
                 "corner": list(unit.corner),
                 "gradient": arrays.add(unit.gradient, 4 * place + 2, f"the gradients of single units, {image}"),
             }
@@ -238,7 +238,7 @@ def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str =
         "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), f"the gradients of {image}"),
         "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), f"the gradients of {image}"),
         "cols": arrays.add(record.cols, importance, f"the columns {of}"),
-        "grad_cols": arrays.add(record.grad_cols, importance + 1, f"the gradients of the columns {of}"),
+        "grad_cols": arrays.add(record.grad_cols, importance and importance + 100, f"the gradients of the columns {of}"),
         "partials": arrays.add(lesson.partials(record), importance, f"the partial maps {of}"),
     }
 
@@ -270,17 +270,20 @@ def _test(arrays: Arrays, trace: Trace, images: Array, labels: Array) -> dict[st
     trace.require_current("report")
     found = evaluate(trace.model, images, labels, trace.out.shape[1])
     worst = found.mistakes[:MISTAKES]
+    pairs = labels[found.mistakes] * trace.out.shape[1] + found.predicted[found.mistakes]
+    each = found.mistakes[np.sort(np.unique(pairs, return_index=True)[1])]  # the surest of each kind
+    shown = np.concatenate([worst, each[~np.isin(each, worst)]])
     spread = np.concatenate([np.flatnonzero(labels == k)[:3] for k in np.unique(labels)])[:PICTURES]
     return {
         "count": len(labels),
         "accuracy": found.accuracy,
         "confusion": arrays.add(found.confusion),
         "mistakes": {
-            "images": arrays.add(images[worst]),
-            "labels": labels[worst].tolist(),
-            "predicted": found.predicted[worst].tolist(),
-            "confidence": [float(p) for p in found.confidence[worst]],
-            "place": worst.tolist(),
+            "images": arrays.add(images[shown]),
+            "labels": labels[shown].tolist(),
+            "predicted": found.predicted[shown].tolist(),
+            "confidence": [float(p) for p in found.confidence[shown]],
+            "surest": len(worst),
         },
         "pictures": {"images": arrays.add(images[spread]), "labels": labels[spread].tolist()},
     }

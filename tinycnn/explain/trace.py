@@ -28,9 +28,9 @@ from tinycnn.summary import fields_through, summary
 from tinycnn.tape import Node
 from tinycnn.tensor import Tensor
 
-COLS_LAYOUT = (
-    "cols[g, i, (u, c, v), (j, n)]"  # group, output row, (tap row, channel, tap column), (output column, image)
-)
+# group, output row, (tap row, channel, tap column), (output column, image)
+COLS_LAYOUT = "cols[g, i, (u, c, v), (j, n)]"
+
 LABELS = {"conv2d": "conv", "avg_pool2d": "pool", "max_pool2d": "pool", "linear": "fc"}  # conv1, pool1, fc1, ...
 OPTIONS = ("kernel_size", "stride", "padding", "dilation", "groups", "ceil_mode", "count_include_pad", "start_dim", "p")
 

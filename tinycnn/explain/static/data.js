@@ -39,7 +39,7 @@ const decoded = new Map();
 
 /** The array of that id, decoded when first asked for; null for an array that was left out of the page. */
 function values(id) {
-  if (id === undefined || id === null) return null;
+  if (!(id in DATA.arrays)) return null;
   if (!decoded.has(id)) {
     const { dtype, shape, b64 } = DATA.arrays[id];
     const text = atob(b64);

@@ -2,7 +2,8 @@
 
 /**
  * One matrix.  Options:
- *   rows, cols      its size in cells          cell, cellHeight   the largest size of a cell in pixels
+ *   rows, cols      its size in cells          cell           the largest size of a cell in pixels
+ *   rowHeight       the height of a row in pixels, for grids whose cells need not be square
  *   name            what a screen reader says  role               input | kernel | output | gradient: its colour
  *   value(r, c)     the number of a cell; null leaves it empty
  *   paint(v)        its fill, a scale of colour.js
@@ -31,18 +32,16 @@ class Grid {
 
   resize(rows, cols) {
     Object.assign(this, { rows, cols });
-    const height = this.cellHeight ?? this.cell;
     this.root.style.setProperty("--width", `${Math.round(cols * this.cell)}px`);
-    this.root.style.aspectRatio = `${cols * this.cell} / ${rows * height}`;
+    if (this.rowHeight) this.root.style.height = `${rows * this.rowHeight}px`;
+    else this.root.style.aspectRatio = `${cols} / ${rows}`;
   }
 
   /** Change some options and draw. */
   set(options) {
-    const { rows, cols, cell, cellHeight } = this;
+    const { rows, cols, cell } = this;
     Object.assign(this, options);
-    if (rows !== this.rows || cols !== this.cols || cell !== this.cell || cellHeight !== this.cellHeight) {
-      this.resize(this.rows, this.cols);
-    }
+    if (rows !== this.rows || cols !== this.cols || cell !== this.cell) this.resize(this.rows, this.cols);
     if (options.name) this.root.setAttribute("aria-label", options.name);
     this.draw();
     return this;
@@ -114,7 +113,8 @@ class Grid {
     const gap = Math.min(cw, ch) > 13 * ratio ? ratio : Math.min(cw, ch) > 8 * ratio ? ratio / 2 : 0;
     const corner = Math.min(cw, ch) > 18 * ratio ? 2 * ratio : 0;
     const style = getComputedStyle(this.root);
-    const [line, faint] = [style.getPropertyValue("--line"), style.getPropertyValue("--faint")];
+    const [line, faint, muted] = ["--line", "--faint", "--muted"].map((name) => style.getPropertyValue(name));
+    const size = this.textSize(context, cw, ch, ratio, style.getPropertyValue("--sans"));
     context.textAlign = "center";
     context.textBaseline = "middle";
     for (let r = 0; r < this.rows; r++) {
@@ -130,24 +130,32 @@ class Grid {
         context.fill();
         if (kind === "drop") hatch(context, x, y, width, height, line, ratio);
         if (kind === "pad") dashes(context, x, y, width, height, line, ratio);
-        if (v !== null) this.write(context, v, fill, x + width / 2, y + height / 2, width, height, ratio, style);
+        if (v !== null && size) {
+          context.fillStyle = fill ? (isLight(fill) ? "#1b1c1f" : "#fdfdfc") : muted;
+          context.fillText(this.text(v) ?? "", x + width / 2, y + height / 2 + size * 0.04);
+        }
       }
     }
   }
 
-  write(context, v, fill, x, y, width, height, ratio, style) {
-    const text = this.text(v);
-    if (text === null || text === "") return;
-    const room = width - 2 * ratio;
-    let size = Math.min(height * 0.46, 17 * ratio);
-    if (size < 7 * ratio) return;
-    context.font = `500 ${size}px ${style.getPropertyValue("--sans")}`;
-    const needed = context.measureText(text).width;
-    if (needed > room) size *= room / needed;
-    if (size < 6.5 * ratio) return;
-    context.font = `500 ${size}px ${style.getPropertyValue("--sans")}`;
-    context.fillStyle = fill ? (isLight(fill) ? "#1b1c1f" : "#fdfdfc") : style.getPropertyValue("--muted");
-    context.fillText(text, x, y + size * 0.04);
+  /** One size for all numbers of the grid, set on the context; 0 where they do not fit. */
+  textSize(context, cw, ch, ratio, family) {
+    let size = Math.min(ch * 0.45, 17 * ratio);
+    if (size < 8 * ratio) return 0;
+    let widest = 0;
+    context.font = `500 ${size}px ${family}`;
+    for (let r = 0; r < this.rows; r++) {
+      for (let c = 0; c < this.cols; c++) {
+        const v = this.value(r, c);
+        const text = v === null ? null : this.text(v);
+        if (text) widest = Math.max(widest, context.measureText(text).width);
+      }
+    }
+    const room = cw - 3 * ratio;
+    if (widest > room) size *= room / widest;
+    if (!widest || size < 8 * ratio) return 0;
+    context.font = `500 ${size}px ${family}`;
+    return size;
   }
 
   /** Outlines called `name` around boxes of cells: [[row, column, height, width]], in the colour of a role. */

@@ -3,10 +3,9 @@
 
 const TOLERANCE = 1e-4; // of the largest number of an array: the browser adds in float64, the engine in float32
 
-/** The largest difference, as a share of the largest number; infinite where shapes differ or a number is missing. */
-function difference(ours, theirs) {
+/** The largest difference, as a share of `most`; infinite where shapes differ or a number is missing. */
+function difference(ours, theirs, most = theirs.most) {
   if (ours.length !== theirs.data.length) return Infinity;
-  const most = theirs.most;
   let worst = 0;
   for (let k = 0; k < ours.length; k++) {
     const d = Math.abs(ours[k] - theirs.data[k]) / most;
@@ -130,7 +129,7 @@ function checkGradients(sample, name, last, note) {
   if (slope) {
     const p = twin.softmax(values(sample.layers[last].out));
     p[sample.label] -= 1;
-    note(`${name}: softmax minus label`, difference(p, slope));
+    note(`${name}: softmax minus label`, difference(p, slope, 1)); // as a share of a probability of 1
   }
   for (const unit of sample.units) {
     const theirs = values(unit.gradient);

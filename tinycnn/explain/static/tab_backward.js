@@ -35,7 +35,7 @@ function lossSection() {
     const slope = values(sample.layers[last].grad_out);
     body.replaceChildren(h("div", { class: "bar-row head" }, h("span"), h("span", {}, "p ", origin("browser")), h("span", {}, "p − y ", slope && origin("engine"))),
       ...p.map((probability, k) => h("div", { class: `bar-row${k === sample.label ? " truth" : ""}` }, h("span", { class: "bar-name" }, DATA.classes[k] ?? k),
-        meter(probability, "output", round(probability, 3)), slope && signedMeter(slope.at(k), 1, round(slope.at(k), 3)))));
+        meter(probability, "output", probability.toFixed(3)), slope && signedMeter(slope.at(k), 1, minus(slope.at(k).toFixed(3))))));
     text.textContent = `${DATA.classes[sample.label]} is the truth; the loss is ${round(sample.loss, 4)}.`;
   } };
 }
@@ -76,9 +76,11 @@ function flowRow(layer, sample) {
   const all = [...DATA.flow.now, ...(DATA.flow.untrained ?? [])].map((entry) => entry.rms).filter((v) => v > 0);
   const [least, most] = [Math.log10(Math.min(...all)) - 0.3, Math.log10(Math.max(...all))];
   const share = (v) => (v > 0 ? (Math.log10(v) - least) / (most - least || 1) : 0);
-  const bars = [["now", rms(DATA.flow.now), DATA.trained && DATA.flow.untrained ? "after training" : ""], ["untrained", rms(DATA.flow.untrained), "at the start"]];
+  const bar = (name, v, text) => h("span", { class: `rms-bar ${name}` }, meter(share(v), "gradient", ""), h("span", { class: "num" }, brief(v), text && h("small", {}, ` ${text}`)));
+  const compared = state.img === 0 && DATA.flow.untrained;
   return h("div", { class: "flow-row" }, h("b", {}, layer.label), maps(out, "output"), maps(grad_out, "gradient"),
-    h("span", { class: "rms" }, state.img === 0 || !DATA.samples[1] ? bars.filter(([, v]) => v !== undefined).map(([name, v, text]) => h("span", { class: `rms-bar ${name}` }, meter(share(v), "gradient", `${brief(v)} ${text}`))) : meter(share(rmsOf(grad_out)), "gradient", grad_out ? brief(rmsOf(grad_out)) : "")));
+    h("span", { class: "rms" },
+    compared ? [bar("now", rms(DATA.flow.now), "now"), bar("untrained", rms(DATA.flow.untrained), "untrained")] : grad_out && bar("now", rmsOf(grad_out), "")));
 }
 
 function rmsOf(array) {
@@ -138,7 +140,7 @@ function kernelView(conv, into, back) {
   const share = make("What this window adds", "plain", conv.KH, conv.KW, 38, 116);
   const soFar = make("Weight gradient so far", "gradient", conv.KH, conv.KW, 38, 116);
   const whole = make("Weight gradient of the engine", "gradient", conv.KH, conv.KW, 38, 116);
-  into.replaceChildren(panel(["gradient ", h("i", {}, "dy")], dy), panel(["input ", h("i", {}, "x")], x), h("span", { class: "sign" }, "→"), panel("dy · window", share, "plain", origin("browser")),
+  into.replaceChildren(panel(["gradient ", h("i", {}, "dy")], dy), h("span", { class: "sign" }, "·"), panel(["input ", h("i", {}, "x")], x), h("span", { class: "sign" }, "→"), panel("dy · window", share, "plain", origin("browser")),
     h("span", { class: "sign" }, "+"), panel("sum so far", soFar, "gradient", origin("browser")), panel(h("i", {}, "dw"), whole, "gradient", origin("engine")));
   const column = make("This window’s column of the columns’ gradient", "gradient", conv.KH, conv.KW, 38, 116);
   const pixels = make("Gradient of the input so far", "gradient", conv.FH, conv.FW, 30, 220);

@@ -64,18 +64,18 @@ function falkView(conv, body) {
     onpick: (r, q) => { const [use] = currentConv().outputsOf(r, q); if (use) set({ i: use[0], j: use[1], tap: -1 }); },
   }));
   const cols = new Grid({
-    rows: conv.K, cols: conv.L, cell: wide ? 760 / conv.L : Math.min(24, 760 / conv.L), cellHeight: height, role: "input",
+    rows: conv.K, cols: conv.L, cell: wide ? 760 / conv.L : Math.min(24, 760 / conv.L), rowHeight: height, role: "input",
     name: "Columns: one row per weight, one column per window; left and right move the window, up and down pick a row",
     onhover: (k, l) => hover(k, l), onleave: () => hover(null), onpick: (k, l) => { const [i, j] = conv.position(l); set({ i, j, tap: k }); },
     onmove: (dk, dl) => (dl ? stepWindow(currentConv(), dl) : set({ tap: Math.min(Math.max(state.tap + dk, -1), conv.K - 1) })),
   });
   const few = Math.min(conv.O, 16);
   const weights = new Grid({
-    rows: few, cols: conv.K, cell: Math.min(24, 330 / conv.K), cellHeight: few > 6 ? 12 : 24, role: "kernel", name: "Weights, one row per filter; arrow keys pick a weight or a filter",
+    rows: few, cols: conv.K, cell: Math.min(24, 330 / conv.K), rowHeight: few > 6 ? 12 : 24, role: "kernel", name: "Weights, one row per filter; arrow keys pick a weight or a filter",
     onpick: (row, k) => set({ o: row, tap: k }), onmove: (dr, dk) => set({ o: Math.min(Math.max(place(currentConv()).o + dr, 0), few - 1), tap: Math.min(Math.max(state.tap + dk, -1), conv.K - 1) }),
   });
   const out = new Grid({
-    rows: few, cols: conv.L, cell: wide ? 760 / conv.L : Math.min(24, 760 / conv.L), cellHeight: few > 6 ? 12 : 24, role: "output", name: "Output, one row per filter; arrow keys move the window",
+    rows: few, cols: conv.L, cell: wide ? 760 / conv.L : Math.min(24, 760 / conv.L), rowHeight: few > 6 ? 12 : 24, role: "output", name: "Output, one row per filter; arrow keys move the window",
     onhover: (row, l) => hover(null, l), onleave: () => hover(null), onpick: (row, l) => { const [i, j] = conv.position(l); set({ o: row, i, j }); },
     onmove: (dr, dl) => (dl ? stepWindow(currentConv(), dl) : set({ o: Math.min(Math.max(place(currentConv()).o + dr, 0), few - 1) })),
   });

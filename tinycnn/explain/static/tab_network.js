@@ -84,12 +84,20 @@ function layerRow(layer, rows) {
   const hidden = layer.shape_out.length === 3 && layer.shape_out[0] > 64 ? h("small", {}, `${layer.shape_out[0] - 64} more maps`) : null;
   return h("div", { class: `layer ${layer.kind}` },
     h("div", { class: "layer-name" }, h("b", {}, layer.label), h("small", {}, layer.shape_out.join(" × ")), h("small", { class: "range" }, rangeOf(out))),
-    h("div", { class: "maps" }, grids.map((grid) => grid.root), hidden));
+    h("div", { class: "maps" }, grids.map((grid) => grid.root), hidden, layer === DATA.model.layers.at(-1) && verdictOf(out)));
+}
+
+/** What the network says, and the truth. */
+function verdictOf(logits) {
+  const best = logits.data.indexOf(logits.data.reduce((a, b) => Math.max(a, b)));
+  const truth = currentSample().label;
+  return h("small", {}, "says ", h("b", {}, DATA.classes[best]), best === truth ? ", and is right" : `; it is: ${DATA.classes[truth]}`);
 }
 
 /** The least and the greatest number of an array, in words. */
 function rangeOf(array) {
-  return `${brief(array.data.reduce((a, b) => Math.min(a, b)))} to ${brief(array.data.reduce((a, b) => Math.max(a, b)))}`;
+  const ends = [array.data.reduce((a, b) => Math.min(a, b)), array.data.reduce((a, b) => Math.max(a, b))];
+  return ends.map((v) => brief(Math.abs(v) < array.most / 1000 ? 0 : Number(v.toPrecision(2)))).join(" to ");
 }
 
 function unitMap(layer, map, c, paint) {

@@ -216,8 +216,9 @@ function editor(conv, look) {
     button("−", () => change(-1), { "aria-label": "less" }), button("+", () => change(1), { "aria-label": "more" }));
 }
 
+/** What is written in cells: whole numbers as they are, others as .25. */
 function textFor(conv) {
-  return conv.whole ? (v) => round(v, 0) : (v) => round(v, 2);
+  return conv.whole ? (v) => round(v, 0) : (v) => round(v, 2).replace(/^(−?)0\./, "$1.");
 }
 
 function sentence(conv, { o, i, j }, look) {

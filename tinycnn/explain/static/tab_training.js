@@ -17,7 +17,7 @@ const trainingTab = {
     }
     const kernels = snapshots && kernelsOverTime(snapshots);
     const confusion = test && confusionOf(test, say);
-    stage.append(...[history && chartsOf(history), kernels?.root, confusion?.root, test && mistakesOf(test), say].filter(Boolean));
+    stage.append(...[history && chartsOf(history), kernels?.root, confusion?.root, test && mistakesOf(test)].filter(Boolean));
     return () => { kernels?.update(); confusion?.update(); };
   },
 };
@@ -77,7 +77,7 @@ function kernelsOverTime({ steps, weights }) {
   const grids = Array.from({ length: Math.min(O, 32) }, (_, o) => new Grid({ rows: all.shape[3], cols: all.shape[4], cell: 96 / all.shape[4], paint, role: "kernel", name: `Kernel ${o + 1}`, text: () => null }));
   const pick = slider("Epoch", 0, S - 1, (value) => set({ step: value }));
   const root = h("section", { class: "step" }, h("h3", {}, "The first kernels while they learn"), h("p", { class: "prose" }, "All on one scale, zero in the middle. They begin as noise; which of them turn into edges?"),
-    h("div", { class: "controls" }, pick), h("div", { class: "kernels" }, grids.map((grid) => grid.root)), key(paint), origin("engine"));
+    h("div", { class: "controls" }, pick), h("div", { class: "kernels" }, grids.map((grid) => grid.root)), h("div", { class: "tools-row" }, key(paint), origin("engine")));
   return { root, update() {
     const at = state.step >= 0 && state.step < S ? state.step : S - 1;
     pick.show(at);
@@ -98,20 +98,27 @@ function confusionOf(test, say) {
     rows: n, cols: n, cell: 46, role: "output", name: "Confusion matrix; arrow keys move", text: (v) => (v ? String(v) : ""), value: (r, c) => matrix.at(r, c),
     paint: scale("count", most), onpick: select, onmove: (dr, dc) => { const [r, c] = at(); select(r + dr, c + dc); },
   });
+  const shown = h("div", { class: "mistakes few" });
   const names = (kind) => h("div", { class: `class-names ${kind}`, "aria-hidden": "true" }, DATA.classes.map((name) => h("span", {}, name)));
   const root = h("section", { class: "step" }, h("h3", {}, "What is taken for what"), h("p", { class: "prose" }, `${test.count.toLocaleString("en")} test images, ${(test.accuracy * 100).toFixed(2)} % right. A row is what an image shows, a column what the network says; colours are scaled to the mistakes.`),
-    h("div", { class: "confusion" }, names("down"), grid.root, h("span"), names("across")));
+    h("div", { class: "confusion-side" }, h("div", { class: "confusion" }, names("down"), grid.root, h("span"), names("across")), h("div", { class: "examples" }, say, shown)));
   return { root, update() {
     const [r, c] = at();
     grid.mark("cell", [[r, c, 1, 1]], "window");
+    const found = test.mistakes.labels.map((_, k) => k).filter((k) => test.mistakes.labels[k] === r && test.mistakes.predicted[k] === c);
+    shown.replaceChildren(...found.slice(0, 9).map((k) => mistake(test, k)));
     say.say(r === c ? `${DATA.classes[r]}: ${matrix.at(r, c)} recognised.` : `${DATA.classes[r]} taken for ${DATA.classes[c]}: ${matrix.at(r, c)} times.`);
   } };
 }
 
-function mistakesOf(test) {
-  const { images, labels, predicted, confidence } = test.mistakes;
+/** One of the images that were taken for something else. */
+function mistake({ mistakes: { images, labels, predicted, confidence } }, k) {
   const all = values(images);
-  const cards = labels.map((label, k) => h("figure", { class: "mistake" }, mapGrid(all.part(k).part(0), scale("ink", 255), { role: "input", cell: 84 / all.shape[3], name: `A ${DATA.classes[label]}` }).root,
-    h("figcaption", {}, h("b", {}, DATA.classes[predicted[k]]), ` ${(confidence[k] * 100).toFixed(0)} %`, h("small", {}, `is: ${DATA.classes[label]}`))));
+  return h("figure", { class: "mistake" }, mapGrid(all.part(k).part(0), scale("ink", 255), { role: "input", cell: 84 / all.shape[3], name: `A ${DATA.classes[labels[k]]}` }).root,
+    h("figcaption", {}, h("b", {}, DATA.classes[predicted[k]]), ` ${(confidence[k] * 100).toFixed(0)} %`, h("small", {}, `is: ${DATA.classes[labels[k]]}`)));
+}
+
+function mistakesOf(test) {
+  const cards = test.mistakes.labels.slice(0, test.mistakes.surest).map((_, k) => mistake(test, k));
   return h("section", { class: "step" }, h("h3", {}, "The surest mistakes"), h("p", { class: "prose" }, "Wrong, and certain of it. Would you have known?"), h("div", { class: "mistakes" }, cards));
 }
