@@ -50,22 +50,18 @@ class Profile:
         return sum(row.forward + row.backward for row in self.rows)
 
     def __str__(self) -> str:
-        lines = [f"{'layer':34s} {'forward us':>10s} {'backward us':>11s} {'share':>6s} {'GFLOP/s':>13s} {'MB':>6s}"]
+        heads = "layer", "forward us", "backward us", "share", "GFLOP/s", "MB"
+        lines = ["{:34s} {:>10s} {:>11s} {:>6s} {:>13s} {:>6s}".format(*heads)]
         for row in self.rows:
-            share = (row.forward + row.backward) / self.total
-            speeds = (
-                f"{_speed(row.forward_multiply_adds, row.forward)} {_speed(row.backward_multiply_adds, row.backward)}"
-            )
-            lines.append(
-                f"{row.name:34s} {row.forward:10.0f} {row.backward:11.0f} {share:6.1%} {speeds:>13s} {row.bytes / 1e6:6.2f}"
-            )
+            forward, backward, share = row.forward, row.backward, (row.forward + row.backward) / self.total
+            speeds = _speed(row.forward_multiply_adds, forward) + " " + _speed(row.backward_multiply_adds, backward)
+            times = f"{forward:10.0f} {backward:11.0f} {share:6.1%}"
+            lines.append(f"{row.name:34s} {times} {speeds} {row.bytes / 1e6:6.2f}")
         forward = sum(row.forward for row in self.rows)
         flops = 2 * sum(row.forward_multiply_adds + row.backward_multiply_adds for row in self.rows)
+        rates = f"{self.examples / self.total * 1e6:,.0f} examples/s, {flops / self.total / 1e3:.1f} GFLOP/s"
         lines.append(f"{'total':34s} {forward:10.0f} {self.total - forward:11.0f}")
-        lines.append(
-            f"{self.examples} examples in {self.total / 1e3:.2f} ms: {self.examples / self.total * 1e6:,.0f} examples/s, "
-            f"{flops / self.total / 1e3:.1f} GFLOP/s"
-        )
+        lines.append(f"{self.examples} examples in {self.total / 1e3:.2f} ms: {rates}")
         return "\n".join(lines)
 
 

@@ -43,7 +43,7 @@ def gemm_sum(a: Array, b: Array) -> Array:
     if Q == 1:
         total: Array = gemm(a, b).sum(axis=-3)
         return total
-    y = np.matmul(a[..., None, :, :], _cut(b, Q).swapaxes(-2, -3)).sum(axis=-4)  # (..., Q, M, N/Q)
+    y: Array = np.matmul(a[..., None, :, :], _cut(b, Q).swapaxes(-2, -3)).sum(axis=-4)  # (..., Q, M, N/Q)
     return y.swapaxes(-2, -3).reshape(*y.shape[:-3], M, N)
 
 
