@@ -6,8 +6,10 @@ it also appears below the cell, and where matplotlib can open windows in a windo
 
 import importlib.util
 import io
+import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -145,8 +147,10 @@ class Window:
         self.picture: Any = None
 
     def show(self, png: bytes) -> None:
-        from matplotlib import image
+        from matplotlib import image, pyplot
 
+        if not pyplot.fignum_exists(self.figure.number):
+            return  # the user has closed it
         pixels = image.imread(io.BytesIO(png), format="png")
         if self.picture is None:
             self.picture = self.figure.figimage(pixels)
@@ -166,6 +170,16 @@ def find_screen() -> Notebook | Window | None:
     shell = ipython.get_ipython() if ipython is not None else None
     if shell is not None and type(shell).__name__ == "ZMQInteractiveShell":
         return Notebook()
+    if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
+        return None  # without asking matplotlib, which would have to load half of itself to find out
+    try:
+        return _open_window()
+    except Exception as error:  # each toolkit has errors of its own; training must not end for want of a window
+        warnings.warn(f"Curves: no window can be opened ({error!r}); the picture is in the PNG", stacklevel=2)
+        return None
+
+
+def _open_window() -> Window | None:
     from matplotlib import pyplot
 
     figure = pyplot.figure(num="tinycnn", figsize=SIZE, dpi=DPI)

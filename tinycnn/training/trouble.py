@@ -17,6 +17,7 @@ from tinycnn.training.observers import Observer
 from tinycnn.training.run import Epoch, Point, Run
 
 STUCK = 0.99  # of ln(classes): a loss above this is no better than guessing
+ORDINARY = 1e3  # weights above this have grown in training, and not to any good
 PATIENCE = 400  # steps that a net of sigmoids gets before it counts as stuck; measured for LeNet, ten seeds
 
 
@@ -49,7 +50,7 @@ class Watch(Observer):
             weight = largest(self.step.optimizer.params)
             raise NonFiniteLoss(
                 f"training: the loss on the test set is {result.test_loss} after epoch {result.epoch}\n"
-                f"  likely cause: {self._rate(weight)}"
+                f"  likely cause: {self._usual_cause(weight)}"
             )
 
     def _keep(self, run: Run) -> None:
@@ -68,7 +69,7 @@ class Watch(Observer):
                 f'run took its steps is to blame ({self.step.description}); try execution "plain"'
             )
         else:
-            found = f"  first not finite: {place.what}\n  likely cause: {place.cause or self._rate(weight)}"
+            found = f"  first not finite: {place.what}\n  likely cause: {place.cause or self._usual_cause(weight)}"
         return NonFiniteLoss(f"training: {fact} in epoch {epoch + 1}, batch {batch + 1} of {run.num_batches}\n{found}")
 
     def _replay(self, run: Run) -> tuple[int, int, Place | None, float]:
@@ -89,10 +90,16 @@ class Watch(Observer):
                 break
         return run.epoch, batch, place, weight
 
-    def _rate(self, weight: float) -> str:
-        """The usual cause."""
+    def _usual_cause(self, weight: float) -> str:
+        """What to blame where no fault is plain, by the greatest weight before it happened."""
         lr = self.step.optimizer.lr
-        return f"a learning rate that is too high (lr {lr:g}, weights have grown to {weight:.3g}); try lr {lr / 10:g}"
+        if weight > ORDINARY or lr > ORDINARY:
+            return f"a learning rate that is too high (lr {lr:g}, weights up to {weight:.3g}); try {lr / 10:g} or less"
+        return (
+            f"an operation at the edge of what it is defined for, such as log(0), 1/0 or the slope of sqrt(0): the "
+            f"weights were ordinary (up to {weight:.3g}); if there is none in the model or the loss, a learning rate "
+            f"below {lr:g} may help"
+        )
 
 
 class StuckHint(Observer):
