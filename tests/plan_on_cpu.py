@@ -45,7 +45,8 @@ class PlanOnCpu:
         total = total if total is not None else self.plan.images if images is None else len(images)
         numbers = np.int32(total), np.int32(size or self.plan.images), np.int32(batch)
         rule = np.float32(lr), np.float32(momentum), np.float32(decay)
-        arguments = (self.arrays["state"], images, labels, order, self.losses, self.corrects, *numbers, *rule)
+        places = self.arrays["state"], self.arrays["rule"]
+        arguments = (*places, images, labels, order, self.losses, self.corrects, *numbers, *rule)
         self.kernels("begin", (1, 1, 1), (1, 1, 1), arguments)
 
     def run(self, launches):

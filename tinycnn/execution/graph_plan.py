@@ -3,7 +3,8 @@
 A Plan touches no device.  Whoever runs it compiles `source`, allocates `buffers` and makes the launches: CuPy on a
 GPU (graph.py), or the tests on a CPU, with the same kernels and the same arguments.
 
-Buffers: state; x (C, H, W, N) and labels (N,), the batch; losses and corrects, per block of the head; for stage i
+Buffers: state and rule (see kernels/common.cuh); x (C, H, W, N) and labels (N,), the batch; losses and corrects, one
+per block of the head; and for stage i
     y<i> its output     dz<i> the gradient of its weighted sums    arg<i> the winners of its max pooling
     w<i> b<i> its parameters    vw<i> vb<i> their velocities       partial<i> its gradients, not yet summed
 """
@@ -27,7 +28,7 @@ from tinycnn.execution.graph_sizes import (
 )
 from tinycnn.execution.graph_stages import Stage, Three, UnsupportedModel, read_stages, three
 
-STATE_BYTES = 72  # sizeof(State) in kernels/common.cuh
+STATE_BYTES = 56  # sizeof(State) in kernels/common.cuh
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class Plan:
     def _buffers(self) -> Iterator[tuple[str, Buffer]]:
         N, blocks = self.images, -(-self.images // HEAD_IMAGES)
         yield "state", Buffer((STATE_BYTES,), "uint8")
+        yield "rule", Buffer((3,))
         yield "x", Buffer((*self.image, N))
         yield "labels", Buffer((N,), "int32")
         yield "losses", Buffer((blocks,))
@@ -200,7 +202,7 @@ class Plan:
 
     def _linear_weight_gradient(self, i: int, side: bool) -> Launch:
         O, K = self.stages[i].parameters["weight"].shape
-        arguments = ("state", f"dz{i}", self._input(i), *self._updated(i))
+        arguments = ("rule", f"dz{i}", self._input(i), *self._updated(i))
         grid = (-(-O // 32), K // 32 + 1, 1)
         return Launch(f"linear_weight_gradient<Stage{i}>", grid, (64, 4, 1), arguments, side)
 
@@ -216,7 +218,7 @@ class Plan:
 
     def _conv_update(self, i: int, side: bool) -> Launch:
         grid = _blocks(self.buffers[f"partial{i}"].shape[1], 32)
-        arguments = ("state", f"partial{i}", *self._updated(i))
+        arguments = ("rule", f"partial{i}", *self._updated(i))
         return Launch(f"conv_update<Stage{i}>", grid, (32, 8, 1), arguments, side)
 
     def _updated(self, i: int) -> tuple[str | None, ...]:

@@ -4,7 +4,7 @@ Rules that a captured step has to keep, and how they are kept here:
     nothing may be allocated, for a replay writes to the addresses it was captured with, whoever owns them by then:
         all arrays are made before and held as long as the graphs, and during a capture the allocator refuses
     numbers passed to a kernel are frozen: learning rate, batch number, and the addresses of data and history are in
-        the `state` array, which the kernel `begin` writes before each run of replays
+        the arrays `state` and `rule`, which the kernel `begin` writes before each run of replays
     the host may not ask for anything: losses and counts go into a history that is read when the caller likes
 """
 
@@ -85,7 +85,8 @@ class Replay:
 
     def serves(self, optimizer: SGD) -> bool:
         """Whether parameters and momentum are still the arrays captured here, and the rule of SGD is the same."""
-        if self.plan.momentum != (optimizer.momentum != 0) or self.nesterov != optimizer.nesterov:
+        rule = optimizer.momentum != 0, optimizer.nesterov, optimizer.dampening
+        if rule != (self.plan.momentum, self.nesterov, 0):
             return False
         if any(p.data is not self.arrays[name] for name, p in self.plan.parameters.items()):
             return False
@@ -114,10 +115,11 @@ class Replay:
         return self.run(f"{way} floats", Batches(None, None, None, n, n), 1, optimizer)
 
     def _begin(self, batches: Batches, history: History, rule: tuple[float, float, float]) -> None:
-        """Write the state.  The scalars are arguments of this launch, so nothing is copied and nothing waits."""
+        """Write state and rule.  The scalars are arguments of this launch, so nothing is copied and nothing waits."""
+        places = self.arrays["state"], self.arrays["rule"]
         arrays = batches.images, batches.labels, batches.order, *history
         numbers = map(np.int32, (batches.total, batches.size, batches.first))
-        self.kernels["begin"]((1, 1, 1), (1, 1, 1), (self.arrays["state"], *arrays, *numbers, *map(np.float32, rule)))
+        self.kernels["begin"]((1, 1, 1), (1, 1, 1), (*places, *arrays, *numbers, *map(np.float32, rule)))
 
     # -- capturing
 

@@ -81,7 +81,7 @@ def read_stages(model: nn.Module, image: tuple[int, ...]) -> list[Stage]:
             else:
                 stages.append(new)
             shape = new.gives
-    _fits(bool(stages) and flat, "the model", f"ends in images {shape}, and the loss needs rows: end it with Flatten()")
+    _fits(flat, "the model", f"ends in images {shape}, and the loss needs rows: end it with Flatten()")
     return stages
 
 

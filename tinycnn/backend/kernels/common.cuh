@@ -1,4 +1,4 @@
-// common: what all kernels share: the state of training, activations, un-pooling, and SGD.
+// common: what all kernels share: where training stands, activations, un-pooling, and SGD.
 //
 // Layout.  Every activation is a (C, H, W, N) array: the image index n is the fastest axis, as in the engine's ops.
 // A warp is 32 neighbouring images, so every load and store of an activation is one full 128-byte line whatever the
@@ -15,8 +15,8 @@
 enum Activation { IDENTITY, SIGMOID, RELU, TANH };
 enum Pooling { NO_POOL, AVERAGE, MAXIMUM };
 
-// What changes while the graph stays: written by `begin`, read by kernels of every step, advanced by `finish`.
-// It is in device memory because scalar arguments would be frozen into a captured graph.
+// What changes while a graph stays is in device memory, for scalar arguments would be frozen into the graph.  `begin`
+// writes both; `finish` moves the state on from step to step.
 struct State {
     const unsigned char* images;  // (total, C, H, W) all images of the epoch, on the device
     const long long* labels;      // (total,)
@@ -27,7 +27,9 @@ struct State {
     int size;                     // of a batch, at most N
     int batch;                    // number of the batch that the next step takes
     int step;                     // steps since `begin`
-    float lr, momentum, decay;    // of SGD
+};
+struct Rule {
+    float lr, momentum, decay;  // of SGD
 };
 
 // Images in this step's batch: fewer in the last batch of an epoch.  The lanes up to N carry zeros.
@@ -78,14 +80,14 @@ __device__ __forceinline__ void give_back(float dy, int f, int n, const float* y
     }
 }
 
-// One parameter's step; equals optim.SGD.  S::MOMENTUM and S::NESTEROV say what is compiled, the numbers come
-// from the state.  With lr 0 and momentum 1 and a zero gradient nothing changes: that is how a graph warms up.
-template <class S> __device__ __forceinline__ void sgd(const State* state, float g, float* w, float* velocity, int i) {
-    g += state->decay * w[i];
+// One parameter's step; equals optim.SGD.  S::MOMENTUM and S::NESTEROV say what is compiled, the numbers come from the
+// rule.  With lr 0, momentum 1 and a gradient of zero nothing changes: that is how a graph is warmed up.
+template <class S> __device__ __forceinline__ void sgd(const Rule* rule, float g, float* w, float* velocity, int i) {
+    g += rule->decay * w[i];
     if constexpr (S::MOMENTUM) {
-        const float v = state->momentum * velocity[i] + g;
+        const float v = rule->momentum * velocity[i] + g;
         velocity[i] = v;
-        g = S::NESTEROV ? g + state->momentum * v : v;
+        g = S::NESTEROV ? g + rule->momentum * v : v;
     }
-    w[i] -= state->lr * g;
+    w[i] -= rule->lr * g;
 }

@@ -95,7 +95,7 @@ conv_weight_gradient(const float* __restrict__ dz, const float* __restrict__ x, 
 //   launch: block (32 parameters, 8 shares of the splits), grid (P / 32) rounded up
 template <class S>
 __global__ void __launch_bounds__(256)
-conv_update(const State* state, const float* __restrict__ partial, float* w, float* b, float* w_velocity,
+conv_update(const Rule* rule, const float* __restrict__ partial, float* w, float* b, float* w_velocity,
             float* b_velocity) {
     constexpr int WEIGHTS = S::O * S::C * S::KH * S::KW, P = WEIGHTS + S::O;
     __shared__ float share[8][32];
@@ -108,6 +108,6 @@ conv_update(const State* state, const float* __restrict__ partial, float* w, flo
     if (threadIdx.y > 0 || p >= P) return;
     sum = 0.0f;
     for (int k = 0; k < 8; ++k) sum += share[k][threadIdx.x];
-    if (p < WEIGHTS) sgd<S>(state, sum, w, w_velocity, p);
-    else if (S::BIAS) sgd<S>(state, sum, b, b_velocity, p - WEIGHTS);
+    if (p < WEIGHTS) sgd<S>(rule, sum, w, w_velocity, p);
+    else if (S::BIAS) sgd<S>(rule, sum, b, b_velocity, p - WEIGHTS);
 }

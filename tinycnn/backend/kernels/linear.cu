@@ -80,7 +80,7 @@ linear_data_gradient(const float* __restrict__ dz, const float* __restrict__ w, 
 // image; four groups of threads take every fourth image and add up in fixed order.
 template <class S>
 __global__ void __launch_bounds__(256)
-linear_weight_gradient(const State* state, const float* __restrict__ dz, const float* __restrict__ x, float* w,
+linear_weight_gradient(const Rule* rule, const float* __restrict__ dz, const float* __restrict__ x, float* w,
                        float* b, float* w_velocity, float* b_velocity) {
     constexpr int N = S::N, K = S::K, O = S::O, IMAGES = 64, PITCH = 36;  // float4 aligned, banks spread by 4
     __shared__ __align__(16) float left[IMAGES][PITCH], right[IMAGES][PITCH];
@@ -109,7 +109,7 @@ linear_weight_gradient(const State* state, const float* __restrict__ dz, const f
         const int o = o0 + e / 32, k = k0 + e % 32;
         float g = 0.0f;
         for (int s = 0; s < 4; ++s) g += share[s][e / 32][e % 32];
-        if (o < O && k < K) sgd<S>(state, g, w, w_velocity, o * K + k);
-        if (S::BIAS && o < O && k == K) sgd<S>(state, g, b, b_velocity, o);
+        if (o < O && k < K) sgd<S>(rule, g, w, w_velocity, o * K + k);
+        if (S::BIAS && o < O && k == K) sgd<S>(rule, g, b, b_velocity, o);
     }
 }

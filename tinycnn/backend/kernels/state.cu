@@ -2,9 +2,11 @@
 
 // begin: sets what the following steps read.  Scalars travel as arguments of this launch, which no graph contains,
 // so nothing is copied from the host and nothing waits.  launch: block (1), grid (1)
-__global__ void begin(State* state, const unsigned char* images, const long long* labels, const long long* order,
-                      float* losses, int* corrects, int total, int size, int batch, float lr, float momentum, float decay) {
-    *state = State{images, labels, order, losses, corrects, total, size, batch, 0, lr, momentum, decay};
+__global__ void begin(State* state, Rule* rule, const unsigned char* images, const long long* labels,
+                      const long long* order, float* losses, int* corrects, int total, int size, int batch, float lr,
+                      float momentum, float decay) {
+    *state = State{images, labels, order, losses, corrects, total, size, batch, 0};
+    *rule = Rule{lr, momentum, decay};
 }
 
 // finish: adds up the blocks' losses (BLOCKS,) and corrects (BLOCKS,), in fixed order, into the history, and moves on
