@@ -142,18 +142,20 @@ class Grid {
   textSize(context, cw, ch, ratio, family) {
     let size = Math.min(ch * 0.45, 17 * ratio);
     if (size < 8 * ratio) return 0;
-    let widest = 0;
+    let [widest, longest] = [0, 0];
     context.font = `500 ${size}px ${family}`;
     for (let r = 0; r < this.rows; r++) {
       for (let c = 0; c < this.cols; c++) {
         const v = this.value(r, c);
         const text = v === null ? null : this.text(v);
-        if (text) widest = Math.max(widest, context.measureText(text).width);
+        if (!text) continue;
+        widest = Math.max(widest, context.measureText(text).width);
+        longest = Math.max(longest, text.length);
       }
     }
     const room = cw - 3 * ratio;
     if (widest > room) size *= room / widest;
-    if (!widest || size < 8 * ratio) return 0;
+    if (!widest || size < 8 * ratio || (longest > 2 && cw < 22 * ratio)) return 0;
     context.font = `500 ${size}px ${family}`;
     return size;
   }

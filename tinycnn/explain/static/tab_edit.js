@@ -129,7 +129,7 @@ function editView(pictures, canvas, bars, maps, say) {
   bars.replaceChildren(...rows.map((row) => row.root));
   const count = first.shape_out.length === 3 ? Math.min(first.shape_out[0], 8) : 0;
   const pairs = Array.from({ length: count }, () => ["before", "now"].map((when) => new Grid({ rows: first.shape_out[1], cols: first.shape_out[2], cell: 84 / first.shape_out[2], role: when === "now" ? "output" : "plain", text: () => null, name: `${first.label}, ${when}` })));
-  if (count) maps.replaceChildren(h("div", { class: "bars-title" }, `maps of ${first.label}`, origin("browser")), h("div", { class: "pairs" }, h("div", { class: "pair head" }, h("small", {}, "original"), h("small", {}, "now")), pairs.map((pair) => h("div", { class: "pair" }, pair.map((grid) => grid.root)))));
+  if (count) maps.replaceChildren(h("div", { class: "bars-title" }, `maps of ${first.label}`, origin("browser")), h("div", { class: "pairs", style: { "--count": count } }, h("div", { class: "pair head" }, h("small", {}, "original"), h("small", {}, "now")), pairs.map((pair) => h("div", { class: "pair" }, pair.map((grid) => grid.root)))));
   return () => {
     const picture = pictures[state.pic] ?? pictures[0];
     const x = movedPicture(picture.x, movesOf());

@@ -20,7 +20,7 @@ const im2colTab = {
     const facts = h("p", { class: "facts" });
     let listing = "forward";
     const listings = { forward: code("forward", "what runs"), im2col: code("im2col", "one strided copy, and a view of it"), loops: code("loops", "the same, as loops") };
-    const pickCode = choice("Written as", [["forward", "a matrix product"], ["im2col", "im2col"], ["loops", "loops"]], (value) => { listing = value; showCode(); });
+    const pickCode = choice("Written as", [["forward", "product"], ["im2col", "im2col"], ["loops", "loops"]], (value) => { listing = value; showCode(); });
     const showCode = () => {
       pickCode.show(listing);
       for (const [name, figure] of Object.entries(listings)) figure.hidden = name !== listing;

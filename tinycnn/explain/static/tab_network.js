@@ -18,7 +18,7 @@ const networkTab = {
 
   build(stage, say) {
     const img = choice("Image", DATA.samples.map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]), (value) => set({ img: value }));
-    const scope = choice("Colours", [["layer", "one scale per layer"], ["map", "one per map"]], (value) => set({ scope: value }));
+    const scope = choice("Colours", [["layer", "per layer"], ["map", "per map"]], (value) => set({ scope: value }));
     const layers = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
     const maps = h("div", { class: "layers" });
     const inspector = inspectorOf();

@@ -1,0 +1,96 @@
+"""writers: the three occasions on which a page is written: for a lesson, from a checkpoint, at the end of training.
+
+Read in this order: lesson_page, checkpoint_page, PageWriter.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinycnn import checkpoint
+from tinycnn.backend import Array
+from tinycnn.data import Dataset, Silhouettes, load
+from tinycnn.explain.page import report
+from tinycnn.explain.trace import Trace, trace
+from tinycnn.models import LeNet
+from tinycnn.nn import Conv2d, Sequential
+from tinycnn.training import Observer, Point, Run
+from tinycnn.training.options import DATASET_OF
+
+GARMENTS = (75, 13)  # a boot and trousers among the generated test images
+SNAPSHOTS = 100  # of the first kernels while they learn; of more, every other one is dropped
+
+
+def lesson_page(path: str | Path) -> Path:
+    """The page without any training: the toy, and an untrained LeNet on two generated garments.  Needs no data."""
+    garments = Silhouettes(train=False, size=max(GARMENTS) + 1)
+    model = LeNet()
+    traces = [trace(model, garments.images[i : i + 1], garments.labels[i : i + 1]) for i in GARMENTS]
+    return report(traces, path, title="How convolution works", classes=garments.classes, trained=False)
+
+
+def checkpoint_page(
+    file: str | Path, path: str | Path, images: int = 3, data_dir: Path | None = None, max_mb: float = 3.0
+) -> Path:
+    """The page of a saved LeNet: its first `images` test images, its training, its mistakes in the test set."""
+    saved = checkpoint.load(file)
+    model = saved.build()
+    about = saved.about.get("dataset")
+    name = str(about.get("name", "")) if isinstance(about, dict) else ""
+    _, test = load(DATASET_OF.get(name, "auto"), data_dir, notice=print)
+    run = saved.about.get("run")
+    history = run.get("history") if isinstance(run, dict) else None
+    return report(
+        _traces(model, test, images),
+        path,
+        title=f"LeNet on {test.name}",
+        classes=test.classes,
+        history=history,
+        test=test,
+        max_mb=max_mb,
+    )
+
+
+def _traces(model: Sequential, test: Dataset, images: int) -> list[Trace]:
+    if not 1 <= images <= len(test):
+        raise ValueError(f"explain: images is {images}, expected 1 to {len(test)}")
+    return [trace(model, test.images[i : i + 1], test.labels[i : i + 1]) for i in range(images)]
+
+
+class PageWriter(Observer):
+    """Looks on while a net trains, and writes its page when training ends.
+
+    train(step, batches, test_batches, epochs, observers=[PageWriter("lenet.html", net, test_set)])
+
+    Keeps the first convolution's kernels at every Point, and the trace of the first image before training.
+    """
+
+    def __init__(self, path: str | Path, model: Sequential, test: Dataset, images: int = 3, title: str = "") -> None:
+        self.path, self.model, self.test, self.images = Path(path), model, test, images
+        self.title = title or f"{type(model).__name__} on {test.name}"
+        self.first = next((layer for layer in model.modules() if isinstance(layer, Conv2d)), None)
+        self.snapshots: list[tuple[float, Array]] = []
+        self.untrained: Trace | None = None
+
+    def on_start(self, run: Run) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if not run.history:
+            (self.untrained,) = _traces(self.model, self.test, 1)
+        self._keep(run.epoch)
+
+    def on_point(self, run: Run, point: Point) -> None:
+        self._keep(point.x)
+
+    def _keep(self, x: float) -> None:
+        if self.first is not None:
+            self.snapshots.append((x, self.first.weight.numpy().copy()))
+        if len(self.snapshots) > SNAPSHOTS:
+            self.snapshots = [*self.snapshots[:-1:2], self.snapshots[-1]]
+
+    def on_end(self, run: Run) -> None:
+        if run.result is None or not all(np.isfinite(p.numpy()).all() for p in self.model.parameters()):
+            return  # stopped before anything was learnt, or by a loss that was not finite: there is nothing to show
+        traces = _traces(self.model, self.test, self.images)
+        extra: dict[str, Any] = {"history": run.history, "snapshots": self.snapshots, "untrained": self.untrained}
+        report(traces, self.path, title=self.title, classes=self.test.classes, test=self.test, **extra)
