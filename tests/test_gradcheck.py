@@ -7,6 +7,7 @@ from helpers import leaf
 import tinycnn.functional as F
 from tinycnn import tensor
 from tinycnn.gradcheck import GradcheckError, gradcheck
+from tinycnn.tape import is_grad_enabled
 from tinycnn.tensor import OPS, Op
 
 
@@ -69,6 +70,30 @@ def test_right_softmax_passes(shape, function_with, rng):
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
 def test_right_backwards_pass_at_every_magnitude(scale, size, rng):
     assert gradcheck(lambda x: (x * x * x) * scale, leaf(rng, 3, 4, low=0.2 * size, high=size))
+
+
+def test_rounding_of_large_outputs_is_not_held_against_a_right_backward(rng):
+    """A slope of 1 in outputs of a million: float64 keeps ten digits of the step, and no more."""
+    assert gradcheck(lambda x: x * x + 1e6, leaf(rng, 5, low=0.5))
+
+
+def test_large_inputs_are_moved_in_proportion(rng):
+    """At 1e8 a step of 1e-6 would drown in rounding, and with it a backward that is 1 % off."""
+    x = leaf(rng, 3, low=1e8, high=2e8)
+    assert gradcheck(lambda x: x * 3, x)
+    with pytest.raises(GradcheckError):
+        gradcheck(lambda x: x * 2.97 + x.detach() * 0.03, x)
+
+
+def test_finite_differences_are_not_recorded(rng):
+    recording = []
+
+    def function(x):
+        recording.append(is_grad_enabled())
+        return x * 2
+
+    assert gradcheck(function, leaf(rng, 2))
+    assert recording[0] and not any(recording[1:])
 
 
 def test_outputs_that_do_not_move_add_no_noise(rng):

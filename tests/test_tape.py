@@ -225,6 +225,16 @@ def test_buffers_are_freed_as_backward_passes_them(new_op):
     assert all(r() is None for r in saved)
 
 
+def test_backward_takes_the_graph_apart(rng):
+    """Whoever keeps the loss, to print it later, keeps one node of the graph and not the rest."""
+    x = leaf(rng, 4)
+    middle = x + 1
+    node, loss = weakref.ref(middle.grad_fn), middle.sum()
+    del middle
+    loss.backward()
+    assert loss.grad_fn is not None and node() is None
+
+
 def test_backward_of_a_long_chain_needs_little_more_than_two_gradients(rng):
     x = tinycnn.tensor(rng.uniform(size=MB // 8), requires_grad=True)  # 1 MB
     y = x

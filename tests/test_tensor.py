@@ -1,6 +1,7 @@
 import copy
 import pickle
 import re
+import weakref
 
 import numpy as np
 import pytest
@@ -230,8 +231,9 @@ def test_retain_grad_keeps_no_tensor_alive(rng):
     x = leaf(rng, 2)
     y = x * 3
     y.retain_grad()
-    z = y.sum()
+    z, alive = y.sum(), weakref.ref(y)
     del y
+    assert alive() is None
     z.backward()
     assert x.grad.numpy().tolist() == [3, 3]
 
