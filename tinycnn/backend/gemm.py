@@ -24,9 +24,6 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     """a @ b for (..., M, K) and (..., K, N) -> (..., M, N), into `out` where it is given; vectors as NumPy has it."""
     if a.ndim >= 2 and b.ndim >= 2 and isinstance(a, np.ndarray):
         (M, K), N = a.shape[-2:], b.shape[-1]
-        if a.ndim == b.ndim == 2 and K > N and K > M and M * N <= THIN and M * K * N > WORK and out is None:
-            P = _pieces(K, WORK // (M * N))
-            return gemm_sum(_cut(a, P).swapaxes(0, 1), b.reshape(P, K // P, N))  # K in P pieces
         if N >= K and M * K <= THIN and M * K * N > WORK and (P := _pieces(N, WORK // (M * K))) > 1:
             shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
             y = np.empty(shape, np.result_type(a, b)) if out is None else out
