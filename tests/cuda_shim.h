@@ -4,6 +4,7 @@
 // forwards or backwards: where a __syncthreads() is missing, the two orders give different numbers.  Shared memory
 // is filled with NaN before each block.  A block whose threads do not all reach the same barrier is an error.
 // Blocks run one after the other.  Warp intrinsics do not exist here: a kernel that uses one does not compile.
+#include <setjmp.h>
 #include <ucontext.h>
 
 #include <algorithm>
@@ -37,15 +38,18 @@ namespace shim {
 
 constexpr size_t STACK = 128 << 10;
 
+// A fiber lives as long as the process and runs one thread of one block after the other.  It is entered once by
+// setcontext; after that _setjmp and _longjmp switch, which unlike swapcontext ask the operating system for nothing.
 struct Fiber {
-    ucontext_t context;
     std::unique_ptr<char[]> stack{new char[STACK]};
+    ucontext_t context;
+    jmp_buf resting;
     dim3 place;
     int line = 0;  // of the barrier it waits at
-    bool done = false;
+    bool entered = false, done = false;
 };
 
-static ucontext_t scheduler;
+static jmp_buf scheduler;
 static std::vector<std::unique_ptr<Fiber>> fibers;
 static Fiber* current;
 static void (*body)(void*);
@@ -58,34 +62,42 @@ template <class T> void poison(int& poisoned, T& array) {
     poisoned = block_number;
 }
 
+inline void rest() {
+    if (!_setjmp(current->resting)) _longjmp(scheduler, 1);
+}
+
 inline void barrier(int line) {
     current->line = line;
-    swapcontext(&current->context, &scheduler);
+    rest();
 }
 
 inline void enter() {
-    body(body_argument);
-    current->done = true;  // uc_link leads back to the scheduler
+    for (;;) {
+        body(body_argument);
+        current->done = true;
+        rest();
+    }
 }
 
 inline void resume(Fiber& fiber) {
     current = &fiber;
     threadIdx = fiber.place;
-    swapcontext(&scheduler, &fiber.context);
+    if (_setjmp(scheduler)) return;
+    if (fiber.entered) _longjmp(fiber.resting, 1);
+    fiber.entered = true;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = STACK;
+    makecontext(&fiber.context, enter, 0);
+    setcontext(&fiber.context);
 }
 
 // 0, or the line of the barrier that not all threads of the block reached
 inline int run_block(int threads, bool backwards) {
     ++block_number;
     for (int t = 0; t < threads; ++t) {
-        Fiber& fiber = *fibers[t];
-        fiber.done = false, fiber.line = 0;
-        fiber.place = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = fiber.stack.get();
-        fiber.context.uc_stack.ss_size = STACK;
-        fiber.context.uc_link = &scheduler;
-        makecontext(&fiber.context, enter, 0);
+        fibers[t]->done = false;
+        fibers[t]->place = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
     }
     for (bool running = true; running;) {
         running = false;
@@ -114,7 +126,10 @@ template <class Call> int launch(const int* grid, const int* block, bool backwar
         for (int y = 0; y < grid[1]; ++y)
             for (int x = 0; x < grid[0]; ++x) {
                 blockIdx = {x, y, z};
-                if (const int line = run_block(threads, backwards)) return line;
+                if (const int line = run_block(threads, backwards)) {
+                    fibers.clear();  // they rest in the middle of the kernel
+                    return line;
+                }
             }
     return 0;
 }
