@@ -369,3 +369,29 @@ def test_arguments_of_run(change, text):
 def test_a_batch_without_images_is_refused():
     with pytest.raises(ValueError, match="got 0 examples"):
         Pair().graph(cupy.zeros((0, 1, 28, 28), np.uint8), cupy.zeros(0, np.int64))
+
+
+# How it is chosen
+
+
+def test_auto_on_a_gpu_is_graph_where_the_model_allows_it(rng):
+    model = on_gpu(small_net())
+    with make_step(model, nn.CrossEntropyLoss(), SGD(model.parameters(), 0.1)) as step:
+        assert isinstance(step, GraphStep)
+        step(*map(cupy.asarray, batch(rng, 3)))
+        assert step.description.startswith("graph: 12 fused kernels in a CUDA graph")
+
+
+def test_auto_on_a_gpu_is_plain_where_it_does_not_and_says_why(rng):
+    model = on_gpu(LeNet(dropout=0.5, channels=(2, 3)))
+    with make_step(model, nn.CrossEntropyLoss(), SGD(model.parameters(), 0.1)) as step:
+        reason = "not graph: layer 9 (Dropout(p=0.5)) has no fused kernel"
+        assert step.description == f"plain: the whole batch on one tape, {reason}"
+        loss, _ = step(*map(cupy.asarray, batch(rng, 3)))
+        assert np.isfinite(float(loss))
+
+
+def test_asked_for_by_name_graph_refuses_instead():
+    model = on_gpu(LeNet(dropout=0.5))
+    with pytest.raises(UnsupportedModel, match="layer 9"):
+        make_step(model, nn.CrossEntropyLoss(), SGD(model.parameters(), 0.1), "graph")

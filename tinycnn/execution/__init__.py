@@ -12,6 +12,8 @@ import os
 import sys
 
 from tinycnn.execution.blas import can_limit_blas
+from tinycnn.execution.graph import GraphStep
+from tinycnn.execution.graph_stages import UnsupportedModel
 from tinycnn.execution.plain import PlainStep
 from tinycnn.execution.processes import ProcessesStep, WorkerError
 from tinycnn.execution.step import Loss, Step
@@ -19,7 +21,7 @@ from tinycnn.execution.threads import ThreadsStep
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
 
-__all__ = ["STRATEGIES", "Step", "WorkerError", "cores", "make_step"]
+__all__ = ["STRATEGIES", "GraphStep", "Step", "UnsupportedModel", "WorkerError", "cores", "make_step"]
 
 STRATEGIES = ("auto", "plain", "threads", "processes", "graph")
 
@@ -37,17 +39,19 @@ def make_step(
     "auto" takes the fastest for the machine at hand: on a CPU "processes" where there is more than one core and
     the system can fork, else "threads"; on a GPU "graph" where the model allows it, else "plain".  `workers` is the
     number of cores unless given, and `micro_batch` the images that are computed at once.  ValueError for an unknown
-    strategy or numbers below 1; RuntimeError where the strategy cannot run here, with the reason.
+    strategy or numbers below 1; UnsupportedModel, which names the layer, where graph has no kernel for it;
+    RuntimeError where the strategy cannot run here, with the reason.
     """
     if strategy not in STRATEGIES:
         raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
     on_gpu = optimizer.params[0].device == "gpu"
-    if strategy == "auto":
-        strategy, reason = _fastest(on_gpu, workers)
-    else:
-        reason = ""
+    if strategy == "auto" and on_gpu:
+        return _fastest_on_gpu(model, loss, optimizer)
+    strategy, reason = _fastest(workers) if strategy == "auto" else (strategy, "")
     if strategy == "plain":
         step: Step = PlainStep(model, loss, optimizer)
+    elif strategy == "graph":
+        step = GraphStep(model, loss, optimizer)
     else:
         kind = ThreadsStep if strategy == "threads" else ProcessesStep
         step = kind(model, loss, optimizer, cores() if workers is None else workers, micro_batch)
@@ -55,10 +59,18 @@ def make_step(
     return step
 
 
-def _fastest(on_gpu: bool, workers: int | None) -> tuple[str, str]:
-    """The strategy that "auto" stands for, and what to add to its description."""
-    if on_gpu:
-        return "plain", ""
+def _fastest_on_gpu(model: Module, loss: Loss, optimizer: SGD) -> Step:
+    """Graph where it can run the model; else plain, which says what was in the way."""
+    try:
+        return GraphStep(model, loss, optimizer)
+    except UnsupportedModel as problem:
+        step = PlainStep(model, loss, optimizer)
+        step.description += f", not graph: {str(problem).removeprefix('graph: ').split(';')[0]}"
+        return step
+
+
+def _fastest(workers: int | None) -> tuple[str, str]:
+    """The strategy that "auto" stands for on a CPU, and what to add to its description."""
     if not can_limit_blas():
         return "plain", '; faster with threadpoolctl: pip install "tinycnn[train]"'
     if (workers or cores()) > 1 and sys.platform.startswith("linux"):
