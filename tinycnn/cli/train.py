@@ -1,0 +1,58 @@
+"""train: the training program of examples/lenet_fashion.py, as a command."""
+
+from typing import Any
+
+from tinycnn import checkpoint, manual_seed
+from tinycnn.backend import resolve_device, to_device
+from tinycnn.cli.parser import add_command
+from tinycnn.data import Batches, load
+from tinycnn.execution import make_step
+from tinycnn.models import LeNet
+from tinycnn.nn import CrossEntropyLoss
+from tinycnn.optim import SGD
+from tinycnn.training import train
+from tinycnn.training.options import Options, add_arguments, resumed
+from tinycnn.training.report import Report
+
+TEXT = """train a LeNet
+
+The defaults are those of the LeNet chapter of Dive into Deep Learning: ten epochs of Fashion-MNIST in batches of 256,
+with sigmoids, average pooling and a learning rate of 0.9.  Curves and numbers go into a folder of their own."""
+EXAMPLES = """examples:
+  tinycnn train --save lenet.safetensors                        the chapter
+  tinycnn train --epochs 1 --limit 10000                        a quick look
+  tinycnn train --pool max --activation relu --lr 0.1           its exercises
+  tinycnn train --resume lenet.safetensors                      go on after Ctrl-C, or a power cut
+  tinycnn train --resume lenet.safetensors --epochs 20          go on after the end
+"""
+
+
+def add(commands: Any) -> None:
+    """The command's parser."""
+    add_arguments(add_command(commands, "train", run, TEXT, EXAMPLES))
+
+
+def run(**given: Any) -> None:
+    """Train as the options that were given say."""
+    saved = checkpoint.load(given["resume"]) if "resume" in given else None
+    options = Options(**given) if saved is None else resumed(saved, given)
+    device, reason = resolve_device(options.device)
+    print(reason)
+    train_set, test_set = load(options.dataset, options.data_dir, notice=print)
+    print(train_set)
+
+    manual_seed(options.seed)
+    net = LeNet(**options.model)
+    net.to(device)
+    images, labels = to_device(train_set.images, device), to_device(train_set.labels, device)
+    batches = Batches(images[: options.limit], labels[: options.limit], options.batch_size, seed=options.seed)
+    images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
+    test_batches = Batches(images, labels, options.batch_size, shuffle=False)
+
+    optimizer = SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
+    execution = options.execution, options.workers, options.micro_batch
+    with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
+        print(f"training on {device}, {step.description}")
+        report = Report(options, train_set, step, saved)
+        train(step, batches, test_batches, options.epochs, report.observers, report.run)
+    report.print_result()
