@@ -117,8 +117,11 @@ def test_from_training_to_a_page(data, capsys):
     )
     assert "1 ReLU" in said and "61,706" in said
 
-    assert run("explain", "net.safetensors", "--data-dir", data, "--image", 1, "--out", "net.html") == 0
+    assert run("explain", "net.safetensors", "--data-dir", data, "--images", 2) == 0
     assert "LeNet on Fashion-MNIST" in (data.parent / "net.html").read_text(encoding="utf-8")
+    assert "images is 41, expected 1 to 40" in fails(
+        capsys, "explain", "net.safetensors", "--data-dir", data, "--images", 41
+    )
 
 
 def test_train_and_the_example_give_the_same_net(data, monkeypatch):
@@ -137,9 +140,10 @@ def test_summary_of_the_chapters_net(capsys):
     assert "61,706" in capsys.readouterr().out
 
 
-def test_a_page_of_an_untrained_net(data, capsys):
-    assert run("explain", "--dataset", "fashion", "--data-dir", data, "--image", 0) == 0
-    assert "LeNet on Fashion-MNIST, untrained" in (data.parent / "explain.html").read_text(encoding="utf-8")
+def test_a_lesson_needs_nothing(tmp_path, capsys):
+    assert run("explain", "--out", tmp_path / "lesson.html") == 0
+    assert capsys.readouterr().out == f"wrote {tmp_path / 'lesson.html'}: open it in a browser\n"
+    assert "How convolution works" in (tmp_path / "lesson.html").read_text(encoding="utf-8")
 
 
 def test_export(lenet, tmp_path, capsys):
@@ -270,7 +274,6 @@ def test_failures_are_one_line(lenet, tmp_path, capsys, draw):
     assert "note.png: not an image" in fails(capsys, "predict", lenet, text)
     assert "cut.png: damaged, or too large" in fails(capsys, "predict", lenet, cut)
     assert "blank.png: the image is empty" in fails(capsys, "predict", lenet, draw("blank.png", "white", "white"))
-    assert "--image: got -1" in fails(capsys, "explain", "--dataset", "silhouettes", "--image", "-1")
     assert "--lr" in fails(capsys, "train", "--lr", "fast")
     assert "--epochs: got 0, expected 1 or more" in fails(capsys, "train", "--epochs", 0)
     assert "the following arguments are required: CHECKPOINT" in fails(capsys, "eval")
