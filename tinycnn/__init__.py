@@ -8,6 +8,7 @@ from tinycnn import nn as nn
 from tinycnn import optim as optim
 from tinycnn.exchange import from_dlpack as from_dlpack
 from tinycnn.gradcheck import gradcheck as gradcheck
+from tinycnn.grade import grade as grade
 from tinycnn.random import manual_seed as manual_seed
 from tinycnn.summary import summary as summary
 from tinycnn.tape import no_grad as no_grad
