@@ -1,11 +1,13 @@
 """LeNet on Fashion-MNIST, as in the LeNet chapter of Dive into Deep Learning.
 
-python examples/lenet_fashion.py                               the chapter: 10 epochs, batches of 256, lr 0.9
-python examples/lenet_fashion.py --device gpu
-python examples/lenet_fashion.py --pool max --activation relu --lr 0.1       its exercises
-python examples/lenet_fashion.py --epochs 1 --limit 10000                    a quick look
-python examples/lenet_fashion.py --save lenet.safetensors                    then, after Ctrl-C or a power cut:
-python examples/lenet_fashion.py --resume lenet.safetensors
+    python examples/lenet_fashion.py                               the chapter: 10 epochs, batches of 256, lr 0.9
+    python examples/lenet_fashion.py --device gpu
+    python examples/lenet_fashion.py --pool max --activation relu --lr 0.1       its exercises
+    python examples/lenet_fashion.py --epochs 1 --limit 10000                    a quick look
+    python examples/lenet_fashion.py --save lenet.safetensors                    then, after Ctrl-C or a power cut:
+    python examples/lenet_fashion.py --resume lenet.safetensors
+
+--help lists all options; runs/ gets the curves and the numbers.
 """
 
 import numpy as np

@@ -181,15 +181,15 @@ class Checkpoint:
             random.generator().bit_generator.state = self.random["generator"]
 
     def _load_model(self, model: Module) -> None:
-        own = {name: p.dtype for name, p in model.named_parameters()}
-        for name, array in self.state_dict.items():
-            if name in own and array.dtype != own[name]:
+        saved = self.state_dict
+        for name, p in model.named_parameters():
+            if name in saved and saved[name].dtype != p.dtype:
                 raise CheckpointError(
-                    f"{self.path}: entry {name!r} holds {array.dtype}, the model has {own[name]}; "
-                    f"convert it with model.to(np.{array.dtype}) first"
+                    f"{self.path}: entry {name!r} holds {saved[name].dtype}, the model has {p.dtype}; "
+                    f"convert it with model.to(np.{saved[name].dtype}) first"
                 )
         with _blamed(self.path, "model"):
-            model.load_state_dict(self.state_dict)
+            model.load_state_dict(saved)
 
     def _check_config(self, config: dict[str, Any]) -> None:
         """That the configuration is that of the tensors, before memory is taken for what it asks."""
@@ -197,7 +197,7 @@ class Checkpoint:
             weights = [array for name, array in self.state_dict.items() if name.endswith(".weight")]
             maps, tables = [w.shape for w in weights if w.ndim == 4], [w.shape for w in weights if w.ndim == 2]
             channels, k, size = config["channels"], config["kernel_size"], config["image_size"]
-            wanted = list(zip(channels, [config["in_channels"], *channels[:-1]], strict=True))
+            wanted = list(zip(channels, [config["in_channels"], *channels][:-1], strict=True))
             for i in range(len(channels)):
                 size = output_size(size, k, 1, k // 2 if i == 0 or config["same_padding"] else 0)
                 size = output_size(size, 2, 2, 0)

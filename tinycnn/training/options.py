@@ -57,6 +57,8 @@ class Options:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"--{name.replace('_', '-')}: got {value}, expected 1 or more")
+        if self.save_every is not None and self.save is None:
+            raise ValueError("--save-every: there is no file to save to; name one with --save FILE")
         if self.seed < 0:
             raise ValueError(f"--seed: got {self.seed}, expected 0 or more")
 
