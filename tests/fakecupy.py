@@ -304,8 +304,12 @@ def reduction(name):
         with np.errstate(all="ignore"):
             return result(getattr(np, name)(device(a), axis=axis, keepdims=keepdims, **options), out)
 
-    reduce.__name__ = name
-    return reduce
+    def reduce_as_is(a, axis=None, out=None, keepdims=False):
+        return reduce(a, axis, None, out, keepdims)
+
+    chosen = reduce if name in ("sum", "mean", "prod", "var", "std", "argmax", "argmin") else reduce_as_is
+    chosen.__name__ = name
+    return chosen
 
 
 def operator(name, swapped=False, in_place=False):
@@ -334,16 +338,17 @@ for _name in REDUCTIONS.split():
 cupy.abs, cupy.amax, cupy.amin = cupy.absolute, cupy.max, cupy.min
 
 for _pair in """add:add sub:subtract mul:multiply truediv:true_divide floordiv:floor_divide mod:remainder pow:power
-    matmul:matmul and:bitwise_and or:bitwise_or xor:bitwise_xor lshift:left_shift rshift:right_shift""".split():
+    and:bitwise_and or:bitwise_or xor:bitwise_xor lshift:left_shift rshift:right_shift""".split():
     _short, _name = _pair.split(":")
     setattr(ndarray, f"__{_short}__", operator(_name))
     setattr(ndarray, f"__r{_short}__", operator(_name, swapped=True))
     setattr(ndarray, f"__i{_short}__", operator(_name, in_place=True))
+ndarray.__matmul__, ndarray.__rmatmul__ = operator("matmul"), operator("matmul", swapped=True)
 for _pair in """lt:less le:less_equal gt:greater ge:greater_equal eq:equal ne:not_equal
     neg:negative abs:absolute invert:invert""".split():
     _short, _name = _pair.split(":")
     setattr(ndarray, f"__{_short}__", operator(_name))
-for _name in "float int index complex bool repr str".split():  # each makes the host wait
+for _name in "float int complex bool repr str".split():  # each makes the host wait
     setattr(ndarray, f"__{_name}__", lambda self, name=f"__{_name}__": getattr(self.get(), name)())
 
 

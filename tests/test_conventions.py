@@ -31,6 +31,7 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_conventions.py": "all files",
     "test_layering.py": "all imports",
     "test_device_clean.py": "a whole training step on a strict stand-in for CuPy",
+    "test_fakecupy.py": "that stand-in",
     "test_parity.py": "training side by side with PyTorch",
     "execution/test_strategies.py": "every way to run a step against the plain one",
 }
@@ -131,9 +132,13 @@ def test_functions_of_tensors_speak_of_shapes(name):
 
 
 def mirrored(path):
-    """tests/ops/test_conv2d.py -> True if there is a tinycnn/ops/conv2d.py, or a folder of that name."""
-    inside = path.relative_to(TESTS).with_name(path.stem.removeprefix("test_"))
-    places = [PACKAGE / inside, REPOSITORY / inside]  # the second for tests/examples and tests/benchmarks
+    """tests/ops/test_conv2d.py -> True if there is a tinycnn/ops/conv2d.py, or a folder of that name.
+
+    So is test_conv2d_on_gpu.py, for a module whose tests fill more than one file.
+    """
+    folder, words = path.relative_to(TESTS).parent, path.stem.removeprefix("test_").split("_")
+    names = ["_".join(words[:n]) for n in range(1, len(words) + 1)]
+    places = [root / folder / name for root in (PACKAGE, REPOSITORY) for name in names]  # tests/examples has examples/
     return any(place.with_name(f"{place.name}.py").exists() or place.is_dir() for place in places)
 
 

@@ -135,6 +135,13 @@ def test_scalars_become_arrays_of_no_axes():
     assert x.grad.item() == 14
 
 
+def test_subclasses_of_arrays_become_plain_arrays():
+    """A matrix, for one, multiplies where an array would broadcast."""
+    memory = np.arange(4.0).reshape(2, 2)
+    t = Tensor(memory.view(np.recarray))
+    assert type(t.data) is np.ndarray and np.shares_memory(t.data, memory)
+
+
 @pytest.mark.parametrize("data", [[1.0], 1.0, "a", None], ids=repr)
 def test_tensor_class_refuses_what_is_no_array(data):
     with pytest.raises(TypeError, match=r"expected a NumPy or CuPy array, got \w+; tinycnn.tensor\(\.\.\.\) makes"):

@@ -29,11 +29,11 @@ def as_array(x: Any) -> Array:
 
     TypeError for anything else: numbers and lists are not arrays yet.
     """
-    if isinstance(x, np.ndarray) or devices.is_cupy(x):
+    if devices.is_cupy(x):
         array: Array = x
         return array
     if hasattr(x, "__array__"):
-        return np.asarray(x)
+        return np.asarray(x)  # NumPy's own too: of its subclasses, the plain array
     raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; tinycnn.tensor(...) makes a tensor of it")
 
 
