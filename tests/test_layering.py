@@ -31,7 +31,7 @@ LAYERS = [
     {""},  # tinycnn/__init__.py gathers the public names; what is above may import it
     {"execution"},
     {"checkpoint"},
-    {"training", "profile"},
+    {"training", "profile", "doctor"},
     {"explain", "onnx"},
     {"cli"},
     {"__main__"},
