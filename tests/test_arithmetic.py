@@ -413,11 +413,22 @@ def test_indexing_equals_numpy_and_counts_repeats(index, rng):
     assert_close(x.grad, expected)
 
 
-def test_index_tensors(rng):
-    x = leaf(rng, 4, 2)
-    assert_close(x[tensor([0, 3, 3])], x.numpy()[[0, 3, 3]])
-    assert_close(x[:, tensor([1, 0])], x.numpy()[:, [1, 0]])
-    assert_close(x[tensor([True, False, True, False])], x.numpy()[[0, 2]])
+@pytest.mark.parametrize(
+    ("index", "plain"),
+    [
+        (lambda put: put([0, 3, 3]), [0, 3, 3]),
+        (lambda put: (slice(None), put([1, 0])), (slice(None), [1, 0])),
+        (lambda put: put([True, False, True, False]), [True, False, True, False]),
+    ],
+)
+def test_index_tensors(index, plain, rng, device):
+    x = leaf(rng, 4, 2, device=device)
+    y = x[index(lambda values: tensor(values, device=device))]
+    assert_close(y, x.numpy()[plain])
+    y.sum().backward()
+    expected = np.zeros((4, 2))
+    np.add.at(expected, plain, 1)
+    assert_close(x.grad, expected)
 
 
 def test_basic_indexing_is_a_view(rng):

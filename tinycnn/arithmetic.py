@@ -21,7 +21,7 @@ def unbroadcast(dy: Array, shape: tuple[int, ...]) -> Array:
     if dy.shape == shape:
         return dy
     new = dy.ndim - len(shape)  # axes that broadcasting put in front
-    stretched = tuple(new + i for i, n in enumerate(shape) if n == 1 and dy.shape[new + i] != 1)
+    stretched = tuple(new + i for i, n in enumerate(shape) if n == 1)
     summed: Array = dy.sum(axis=(*range(new), *stretched), keepdims=True)
     return summed.reshape(shape)
 
