@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tinycnn.backend import gemm, to_device, to_numpy
+from tinycnn.backend import gemm, gemm_sum, to_device, to_numpy
 
 SHAPES = [  # of the two operands
     ((2, 3), (3, 4)),
@@ -94,3 +94,22 @@ def test_products_go_through_cublas_on_a_gpu(fake_cupy):
     a = fake_cupy.cupy.ones((2, 2))
     with fake_cupy.capturing(), pytest.raises(NotImplementedError, match="cuBLAS"):
         gemm(a, a)
+
+
+@pytest.mark.parametrize(
+    ("a_shape", "b_shape"),
+    [
+        ((3, 2, 4), (3, 4, 5)),
+        ((1, 28, 6, 896), (1, 28, 896, 25)),  # the weights of LeNet's convolutions
+        ((1, 10, 16, 320), (1, 10, 320, 150)),  # a result that is cut into shorter ones
+        ((2, 5, 1, 7), (2, 5, 7, 1)),
+        ((1, 4, 30, 11), (1, 4, 11, 101)),  # a prime number of columns
+    ],
+    ids=str,
+)
+def test_gemm_sum_adds_the_products_of_the_stack(a_shape, b_shape, rng, device):
+    a, b = rng.standard_normal(a_shape), rng.standard_normal(b_shape)
+    y = to_numpy(gemm_sum(to_device(a, device), to_device(b, device)))
+    np.testing.assert_allclose(y, (a @ b).sum(axis=-3), rtol=1e-9, atol=1e-9)
+    transposed = to_device(np.ascontiguousarray(b.swapaxes(-1, -2)), device).swapaxes(-1, -2)
+    np.testing.assert_allclose(to_numpy(gemm_sum(to_device(a, device), transposed)), y, rtol=1e-9, atol=1e-9)

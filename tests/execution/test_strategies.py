@@ -133,13 +133,36 @@ def test_a_parameter_that_is_not_used_stands_still(strategy, rng):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_evaluation_leaves_everything_as_it_was(strategy, rng):
-    model = net()
-    model.train()
+def test_a_layer_that_is_used_twice_gets_both_gradients(strategy, rng):
+    class Twice(nn.Module):
+        def __init__(self):
+            random.manual_seed(5)
+            self.layer, self.last = nn.Linear(96, 96).double(), nn.Linear(96, 4).double()
+
+        def forward(self, x):
+            return self.last(self.layer(self.layer(x.flatten(1)).tanh()))
+
+    x, y = batch(rng, 9)
+    found = []
+    for how in ("plain", strategy):
+        model = Twice()
+        with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), how, 2, 4) as step:
+            step(x, y)
+            found.append([p.grad.numpy().copy() for p in model.parameters()])
+    for a, b in zip(*found, strict=True):
+        assert_close(a, b, 1e-9)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("strategy", ["plain", *STRATEGIES])
+def test_evaluation_leaves_everything_as_it_was(strategy, training, rng):
+    model = net(dropout=0.5)
+    model.train(training)
     before = model.state_dict()
     with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4) as step:
         step.evaluate(*batch(rng, 9))
     assert all(p.grad is None for p in model.parameters())
+    assert all(module.training == training for module in model.modules())
     assert all(np.array_equal(a, model.state_dict()[name]) for name, a in before.items())
 
 
@@ -147,9 +170,10 @@ def test_evaluation_leaves_everything_as_it_was(strategy, rng):
 def test_batches_may_grow_and_change_their_kind(strategy, rng):
     model = net()
     with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4) as step:
-        for n in (3, 30, 5):
+        for n in (3, 30, 31, 5):
             x, y = batch(rng, n)
             expected = step.evaluate(x, y)
+            assert step.evaluate(*(np.concatenate([a, a]) for a in (x, y)))[1] == 2 * expected[1]
             floats = step.evaluate(x / 255.0, y)
             np.testing.assert_allclose(floats[0], expected[0], rtol=1e-12)
 
@@ -232,18 +256,19 @@ def test_a_replaced_parameter_array_is_noticed(rng):
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_nothing_outlives_the_step_and_blas_is_as_before(strategy, rng):
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info, threadpool_limits
 
     def blas():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    before, threads = blas(), threading.active_count()
+    threads = threading.active_count()
     model = net()
-    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 3, 2) as step:
-        step(*batch(rng, 9))
-        team = [process for process, _ in getattr(step, "_team", [])]
-        assert set(blas()) == {1}
-    assert blas() == before and threading.active_count() == threads
+    with threadpool_limits(2, "blas"):
+        with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 3, 2) as step:
+            step(*batch(rng, 9))
+            team = [process for process, _ in getattr(step, "_team", [])]
+            assert set(blas()) == {1}
+        assert set(blas()) == {2} and threading.active_count() == threads
     assert not any(process.is_alive() for process in team)
 
 

@@ -70,6 +70,7 @@ class MicroBatchStep(Step):
 
     def __call__(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
+        self.model.train()
         table, notes = self.run_parts(x, y, train=True)
         np.add.reduce(table, axis=0, out=self.total)
         for i, (p, g) in enumerate(zip(self.params, self.gradients, strict=True)):
@@ -81,7 +82,12 @@ class MicroBatchStep(Step):
 
     def evaluate(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
-        _, notes = self.run_parts(x, y, train=False)
+        training = self.model.training
+        self.model.eval()
+        try:
+            _, notes = self.run_parts(x, y, train=False)
+        finally:
+            self.model.train(training)
         return self._result(notes, len(y))
 
     def _result(self, notes: Array, examples: int) -> Result:

@@ -76,7 +76,6 @@ class ProcessesStep(MicroBatchStep):
         if not self._fits(x, y):
             self._start(x, y)
         self._x[: len(x)], self._y[: len(y)] = x, y
-        self.model.train(train)
         order = (len(y), train, random.get_state(), shares(self.loss, y, parts))
         try:
             for _, pipe in self._team:

@@ -29,7 +29,6 @@ class ThreadsStep(MicroBatchStep):
         notes = new_notes(len(parts), len(self.params))
         if train and len(self._table) < len(parts):
             self._table = self.flat(rows=len(parts))
-        self.model.train(train)
 
         def run(k: int) -> None:
             if train:
