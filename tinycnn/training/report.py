@@ -16,9 +16,8 @@ from typing import Any
 import numpy as np
 
 import tinycnn
-from tinycnn.backend import DeviceError
 from tinycnn.checkpoint import Checkpoint
-from tinycnn.data import Dataset, DatasetError
+from tinycnn.data import Dataset
 from tinycnn.execution import Step
 from tinycnn.training import curves
 from tinycnn.training.curves import Curves
@@ -29,7 +28,7 @@ from tinycnn.training.progress import Progress
 from tinycnn.training.resume import Checkpoints, check_dataset, continued, describe
 from tinycnn.training.run import Run
 from tinycnn.training.tensorboard import TensorBoard
-from tinycnn.training.trouble import NonFiniteLoss, StuckHint
+from tinycnn.training.trouble import StuckHint
 
 STARTED = time.perf_counter()  # when the program did, near enough
 USUAL = "Fashion-MNIST"  # results on anything else carry its name
@@ -160,7 +159,9 @@ def clear_errors() -> Iterator[None]:
     """Within this block, errors that are meant for people end the program with their message, without a traceback."""
     try:
         yield
-    except (DeviceError, DatasetError, NonFiniteLoss, ValueError, RuntimeError, OSError) as error:
+    except OSError as error:
+        sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
+    except (ValueError, RuntimeError) as error:  # among them CheckpointError, DatasetError, DeviceError, NonFiniteLoss
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)  # 128 + SIGINT, as shells have it
