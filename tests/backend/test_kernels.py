@@ -319,7 +319,35 @@ def plan_of(layers, image, images):
     return Plan(nn.Sequential(*layers), image, images).train
 
 
-# Numbers that are not
+# Ties, and numbers that are not
+
+
+POOLED = {  # a max pooling that rides on a convolution, and one that does not
+    "rides": [nn.Conv2d(1, 1, 1), nn.MaxPool2d(2), nn.Flatten()],
+    "apart": [nn.Conv2d(1, 1, 1), nn.Sigmoid(), nn.MaxPool2d(3, stride=1, padding=1), nn.Flatten()],
+}
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_of_equal_numbers_the_first_gets_the_gradient(name, rng):
+    plan = Plan(nn.Sequential(*POOLED[name]), (1, 4, 4), 3)
+    x, labels = np.full((3, 1, 4, 4), 0.5, np.float32), rng.integers(0, plan.classes, 3)
+    cpu, reference = PlanOnCpu(plan), Reference(plan, x, labels)
+    cpu.begin(None, labels)
+    cpu.arrays["x"][...], cpu.arrays["labels"][...] = 0.5, labels
+    cpu.run(plan.train[1:])
+    np.testing.assert_allclose(cpu.arrays["dz0"], reference.arrays["dz0"], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", POOLED)
+def test_nan_wins_in_its_window(name):
+    plan = Plan(nn.Sequential(*POOLED[name]), (1, 4, 4), 1)
+    cpu = PlanOnCpu(plan)
+    cpu.arrays["x"][0, 1, 1] = np.nan
+    cpu.begin(None, np.zeros(1, int))
+    cpu.run(plan.evaluate[1:])
+    nan = np.isnan(cpu.arrays[plan.logits][0, ..., 0])
+    assert nan.sum() == (1 if name == "rides" else 9) and nan[0, 0]
 
 
 def test_a_label_that_names_no_class_makes_the_loss_nan(rng):
