@@ -1,0 +1,88 @@
+# %% [markdown]
+# # 2. Padding, stride, and the size of what comes out
+#
+# **Question.** A 3x3 window slides over 6x6 pixels.  How many places are there?  And if it takes two pixels per step?
+# Predict both before you run the next cell.
+
+# %%
+import numpy as np
+
+import tinycnn
+from tinycnn import functional as F
+from tinycnn.explain import figures
+from tinycnn.geometry import output_size
+
+
+def places(n, k, stride=1, padding=0):
+    """Count the window's starts along one axis, by walking."""
+    return len(range(0, n + 2 * padding - k + 1, stride))
+
+
+print("stride 1:", places(6, 3), "places a side,  stride 2:", places(6, 3, stride=2))
+assert (places(6, 3), places(6, 3, stride=2)) == (4, 2)
+
+# %% [markdown]
+# ## The formula
+#
+# The window's first pixel can be at 0, s, 2s, ... as long as the last one, k - 1 further on, is still inside.  With p
+# pixels of padding on *both* sides, that makes
+#
+#     floor((n + 2p - k) / s) + 1
+#
+# places.  LeNet's first convolution, 5x5 on 28 pixels with padding 2, keeps the size: (28 + 4 - 5) / 1 + 1 = 28.
+
+# %%
+for n, k, s, p in [(6, 3, 1, 0), (6, 3, 2, 0), (6, 3, 1, 1), (28, 5, 1, 2), (14, 5, 1, 0), (28, 2, 2, 0)]:
+    formula = (n + 2 * p - k) // s + 1
+    x, w = tinycnn.tensor(np.zeros((1, 1, n, n))), tinycnn.tensor(np.zeros((1, 1, k, k)))
+    engine = F.conv2d(x, w, stride=s, padding=p).shape[2]
+    print(f"n={n:2}  k={k}  s={s}  p={p}:  formula {formula:2}, engine {engine:2}")
+    assert formula == engine == places(n, k, s, p) == output_size(n, k, s, p)
+
+# %% [markdown]
+# ## What the floor drops
+#
+# 6 pixels, window 3, stride 2: windows start at 0 and 2 and end at 2 and 4.  Pixel 5 is in none of them; the
+# network never sees it.  To find out which pixels are used, and how often, ask backward: let every output be the
+# plain sum of its window (a kernel of ones).  Then the gradient of the sum of all outputs counts, for each pixel,
+# its windows.
+
+
+# %%
+def use_count(n, k, stride, padding):
+    """How many windows cover each of n x n pixels: (n, n)."""
+    x = tinycnn.tensor(np.zeros((1, 1, n, n)), requires_grad=True)
+    ones = tinycnn.tensor(np.ones((1, 1, k, k)))
+    F.conv2d(x, ones, stride=stride, padding=padding).sum().backward()
+    return x.grad.numpy()[0, 0]
+
+
+strided = use_count(6, 3, stride=2, padding=0)
+print("stride 2, no padding:")
+print(strided.astype(int))
+assert (strided[5] == 0).all() and (strided[:, 5] == 0).all()  # dropped
+assert strided[2, 2] == 4  # under four windows at once
+
+# %% [markdown]
+# ## Why pad
+#
+# Without padding a corner pixel is in one window and a pixel in the middle in nine: the border hardly counts, and
+# every layer makes the image smaller.  Padding of (k - 1) / 2 keeps the size, and gives the border more windows.
+
+# %%
+bare, padded = use_count(6, 3, 1, 0), use_count(6, 3, 1, 1)
+print(f"corner pixel: in {bare[0, 0]:.0f} window without padding, in {padded[0, 0]:.0f} with padding 1; middle: 9")
+assert (bare[0, 0], padded[0, 0], padded[3, 3]) == (1, 4, 9)
+assert strided.sum() == 2 * 2 * 9 and bare.sum() == 4 * 4 * 9  # each window counts nine pixels
+
+if figures.can_draw():
+    counts = [bare, padded, strided]
+    titles = ["no padding", "padding 1", "stride 2: an edge is lost"]
+    print("wrote", figures.save(figures.pictures(counts, titles, columns=3, signed=True), "02_windows_per_pixel.png"))
+
+# %% [markdown]
+# ## Exercise
+#
+# An image has 224 pixels a side.  Find kernel, stride and padding that make 112 of them without dropping any pixel.
+# Then change `use_count` so that it takes a dilation (the window's pixels then stand `dilation` apart), and find a
+# stride and a dilation for which some pixel *in the middle* is never used.

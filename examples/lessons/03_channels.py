@@ -1,0 +1,83 @@
+# %% [markdown]
+# # 3. Channels
+#
+# **Question.** A colour image has three channels, and LeNet's second convolution makes 16 maps from 6.  How many
+# kernels of 5x5 numbers does it need: 6, 16, or 96?
+
+# %%
+import numpy as np
+
+import tinycnn
+from tinycnn import explain
+from tinycnn import functional as F
+from tinycnn.explain import figures
+from tinycnn.nn import Conv2d, Sequential
+
+# %% [markdown]
+# ## One output map: a sum over channels
+#
+# One filter has one kernel *per input channel*.  Each kernel slides over its own channel, and the maps are added:
+#
+#     channel 0   kernel 0          channel 1   kernel 1
+#     1 2         1 0               5 6         0 2            1*1 + 4*1  +  6*2 + 7*0  =  5 + 12  =  17
+#     3 4         0 1               7 8         0 0
+
+# %%
+x = np.array([[[1.0, 2], [3, 4]], [[5, 6], [7, 8]]])  # (C, H, W)
+w = np.array([[[1.0, 0], [0, 1]], [[0, 2], [0, 0]]])  # (C, KH, KW): one filter
+shares = (x * w).sum(axis=(1, 2))
+y = F.conv2d(tinycnn.tensor(x[None]), tinycnn.tensor(w[None])).item()
+print(f"channel 0 gives {shares[0]:.0f}, channel 1 gives {shares[1]:.0f}, together {y:.0f}")
+assert shares.tolist() == [5, 12] and y == 17
+
+# %% [markdown]
+# ## Many output maps: many filters
+#
+# Each output map has a filter of its own, so the weight has the shape (out, in, height, width).  For LeNet's second
+# convolution: 16 filters of 6 kernels, 96 kernels of 25 numbers each, and 16 biases.
+
+# %%
+layer = Conv2d(6, 16, 5)
+numbers = sum(p.size for p in layer.parameters())
+print(f"weight {layer.weight.shape}, bias {layer.bias.shape}: {numbers} numbers")
+assert layer.weight.shape == (16, 6, 5, 5) and numbers == 16 * 6 * 25 + 16 == 2416
+
+# %% [markdown]
+# Convolve the channels one by one, add the maps and the bias, and the engine's own output appears:
+
+# %%
+rng = np.random.default_rng(3)
+images = rng.uniform(-1, 1, (1, 6, 14, 14)).astype(np.float32)
+whole = layer(tinycnn.tensor(images)).numpy()
+total = np.zeros_like(whole) + layer.bias.numpy()[:, None, None]
+for c in range(6):
+    one_channel = tinycnn.tensor(images[:, c : c + 1])
+    its_kernels = tinycnn.tensor(layer.weight.numpy()[:, c : c + 1])
+    total += F.conv2d(one_channel, its_kernels).numpy()
+difference = np.abs(total - whole).max()
+print(f"sum of six maps and the bias, against the layer: largest difference {difference:.1e}")
+assert difference < 1e-5
+
+if figures.can_draw():
+    trace = explain.trace(Sequential(layer), images, gradient=np.ones_like(whole))
+    print("wrote", figures.save(figures.channel_sum(trace, "conv1", filter=0), "03_channel_sum.png"))
+
+# %% [markdown]
+# ## The smallest convolution
+#
+# With a 1x1 kernel there is no neighbourhood left, only the sum over channels: the same matrix (out, in) is applied
+# to the channels of every pixel.  Grey from red, green and blue is such a layer.
+
+# %%
+rgb = rng.uniform(0, 1, (1, 3, 4, 5))
+to_grey = np.array([[0.299, 0.587, 0.114]])  # (1, 3): how bright each colour looks
+conv = F.conv2d(tinycnn.tensor(rgb), tinycnn.tensor(to_grey[:, :, None, None])).numpy()[0, 0]
+matrix = (to_grey @ rgb[0].reshape(3, -1)).reshape(4, 5)
+print("1x1 convolution equals the matrix product:", np.allclose(conv, matrix))
+assert np.allclose(conv, matrix)
+
+# %% [markdown]
+# ## Exercise
+#
+# `Conv2d(6, 12, 5, groups=6)` lets every filter see one channel only.  Predict its weight's shape and count its
+# numbers, then check.  Which channel do filters 0, 1 and 2 see?  Set one channel of `images` to zero to find out.

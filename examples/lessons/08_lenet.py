@@ -1,0 +1,113 @@
+# %% [markdown]
+# # 8. LeNet
+#
+# **Question.** LeNet reads a picture of 28x28 pixels and gives ten numbers, one for each kind of garment.  It has two
+# convolutions and three dense layers.  Where do most of its 61,706 parameters sit, and where is most of the work?
+
+# %%
+import math
+
+import numpy as np
+
+import tinycnn
+from tinycnn import explain, manual_seed
+from tinycnn import functional as F
+from tinycnn.data import Batches, Silhouettes, scale
+from tinycnn.explain import figures
+from tinycnn.models import LeNet
+from tinycnn.optim import SGD
+
+manual_seed(0)
+net = LeNet()
+print(tinycnn.summary(net, (1, 1, 28, 28)))
+sizes = {name: p.size for name, p in net.named_parameters()}
+convolutions, dense = sizes["0.weight"] + sizes["3.weight"], sizes["7.weight"] + sizes["9.weight"] + sizes["11.weight"]
+print(f"weights of the convolutions {convolutions:,}, of the dense layers {dense:,}")
+assert sum(sizes.values()) == 61_706 and (convolutions, dense) == (2_550, 58_920)
+
+# %% [markdown]
+# Parameters: nearly all in the dense layers.  Work: six sevenths in the convolutions, whose few weights are used
+# again at every place of the image.  That is the point of them.
+#
+# ## Before it has learned anything
+#
+# Ten classes, no idea: each gets about probability 1/10, and the loss, minus the logarithm of the right one's, is
+# about ln 10 = 2.303; a little more, because random weights favour some class without a reason.  A loss that stays
+# there means that the net is still guessing.
+
+# %%
+train, test = Silhouettes(train=True, size=3000), Silhouettes(train=False, size=1000)  # drawn by NumPy: no download
+trace = explain.trace(net, train.images[:64], train.labels[:64])
+print(f"loss before training {trace.loss:.3f}, ln 10 = {math.log(10):.3f}")
+assert abs(trace.loss - math.log(10)) < 0.5
+
+# %% [markdown]
+# ## Why sigmoids learn slowly
+#
+# The slope of a sigmoid is 1/4 at best.  LeNet has four, and the gradient passes all of them on its way back:
+
+
+# %%
+def size_of(gradient):
+    """Root mean square."""
+    return float(np.sqrt(np.square(gradient, dtype=np.float64).mean()))
+
+
+last, first = size_of(trace["fc3"].grad_out), size_of(trace["conv1"].grad_out)
+print(f"gradient at the last layer {last:.1e}, at the first {first:.1e}: {last / first:,.0f} times smaller")
+assert last / first > 1000
+
+modern = LeNet(activation="relu", pool="max")  # a slope of 1 where it is on
+modern_trace = explain.trace(modern, train.images[:64], train.labels[:64])
+modern_ratio = size_of(modern_trace["fc3"].grad_out) / size_of(modern_trace["conv1"].grad_out)
+print(f"with ReLU and max pooling: {modern_ratio:,.0f} times smaller")
+assert modern_ratio < last / first
+
+# %% [markdown]
+# ## Training, the whole of it
+#
+# Forward, backward, a small step against the gradient; again and again, with other images each time.
+
+
+# %%
+def accuracy(net, data):
+    """The share of images whose largest output is that of the right class."""
+    net.eval()
+    with tinycnn.no_grad():
+        answers = net(tinycnn.tensor(scale(data.images))).numpy().argmax(axis=1)
+    net.train()
+    return float((answers == data.labels).mean())
+
+
+optimizer = SGD(modern.parameters(), lr=0.05, momentum=0.9)
+print(f"guessing: {accuracy(modern, test):.0%} of the test images right")
+for epoch in range(3):
+    losses = []
+    for images, labels in Batches(train.images, train.labels, batch_size=50, seed=epoch):
+        loss = F.cross_entropy(modern(tinycnn.tensor(scale(images))), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, test accuracy {accuracy(modern, test):.0%}")
+assert accuracy(modern, test) > 0.6
+
+# %% [markdown]
+# ## What it sees
+#
+# The maps of every layer for one garment.  The first layer's still look like the garment: edges and areas.  The
+# second's are parts, at a place.  After that there are only numbers.
+
+# %%
+if figures.can_draw():
+    boot = int(np.flatnonzero(test.labels == 9)[0])
+    seen = explain.trace(modern, test.images[boot : boot + 1], test.labels[boot : boot + 1])
+    print("wrote", figures.save(figures.feature_maps(seen, layers=["conv1", "pool1", "conv2", "fc3"]), "08_maps.png"))
+    print("wrote", figures.save(figures.receptive_field(seen, "conv2", (0, 4, 4)), "08_receptive_field.png"))
+    print("wrote", figures.save(figures.gradient_flow(trace), "08_gradient_flow.png"))
+
+# %% [markdown]
+# ## Exercise
+#
+# Train `net`, the one with the sigmoids, in the same loop.  How long does it stay at 2.303?  Then try `lr=0.9`
+# without momentum, as its authors' successors did.  (`python examples/lenet_fashion.py` is the whole program.)

@@ -1,0 +1,84 @@
+"""Every lesson runs by itself in a fresh process, offline, and prints what it claims."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+LESSONS = sorted((EXAMPLES / "lessons").glob("*.py"))
+
+CLAIMS = {  # what must be in a lesson's output; regular expressions
+    "01_convolution_by_hand": [r"engine:  \[\[19.0, 25.0\], \[37.0, 43.0\]\]", r"edges: \[0, 0, 7, 0, 0, -5, 0\]"],
+    "02_padding_stride_size": ["4 places a side,  stride 2: 2", r"n=28  k=5  s=1  p=2:  formula 28, engine 28"],
+    "03_channels": ["channel 0 gives 5, channel 1 gives 12, together 17", "2416 numbers"],
+    "04_im2col": [r"row times columns: \[19, 25, 37, 43\]", "25 times the image", "the same numbers"],
+    "05_pooling": ["max of the sum is 1, sum of the maxima is 2", r"gradient of the averages: \[0.25\]"],
+    "06_backward": [
+        r"5 6 7 there and back: \[5, 12, 7\]",
+        r"<im2col\(x\), c> = (-?\d+) = \1 = <x, col2im\(c\)>",
+        "transposed True",
+        r"dx: three lines against the engine, largest difference \d\.\de[-+]\d\d",
+    ],
+    "07_tape_and_gradients": ["dy/dx = 6.0", "found: gradcheck: input 0", "repaired: gradcheck passes"],
+    "08_lenet": ["61,706", r"ln 10 = 2.303", r"epoch 3: loss 0\.\d+, test accuracy [6-9]\d%"],
+    "09_write_your_own_conv2d": ["-> the padding is at the top and left only", "my_conv2d: well done"],
+}
+
+
+def run(program, folder, *arguments, code=None):
+    """The output of a program in a new process whose current folder is empty; figures go there as well."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TINYCNN_", "MPL"))}
+    environment |= {"TINYCNN_OUT": str(folder / "out"), "PYTHONIOENCODING": "utf-8"}
+    command = [sys.executable, "-W", "error", *(["-c", code] if code else [str(program)]), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, f"{program} failed:\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+def test_there_are_nine_lessons_and_each_claims_something():
+    assert [path.stem for path in LESSONS] == sorted(CLAIMS) and len(LESSONS) == 9
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_and_prints_what_it_claims(path, tmp_path):
+    output = run(path, tmp_path)
+    for claim in CLAIMS[path.stem]:
+        assert re.search(claim, output), f"{path.name} does not print {claim!r}; it prints:\n{output}"
+    for name in re.findall(r"wrote .*?([^/\\]+\.png)", output):
+        assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
+    assert [item.name for item in tmp_path.iterdir()] in ([], ["out"])  # nothing is left elsewhere
+
+
+WITHOUT_MATPLOTLIB = """
+import importlib.util, runpy, sys
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if name == "matplotlib" else real(name, *rest)
+sys.modules["matplotlib"] = None
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("name", ["01_convolution_by_hand", "06_backward"])
+def test_a_lesson_runs_without_matplotlib(name, tmp_path):
+    output = run(name, tmp_path, str(EXAMPLES / "lessons" / f"{name}.py"), code=WITHOUT_MATPLOTLIB)
+    assert "wrote" not in output and re.search(CLAIMS[name][0], output)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_is_made_of_cells(path):
+    """Percent format: starts with a text cell that asks a question, proves something, and ends with an exercise."""
+    text = path.read_text(encoding="utf-8")
+    cells = [cell for cell in re.split(r"^# %%", text, flags=re.M) if cell.strip()]
+    assert text.startswith("# %% [markdown]\n# # ") and "**Question.**" in cells[0]
+    assert cells[-1].startswith(" [markdown]\n# ## Exercise")
+    for cell in cells:
+        if cell.startswith(" [markdown]"):
+            lines = cell.strip().splitlines()[1:]
+            assert all(line.startswith("#") or not line for line in lines), f"text outside a comment: {cell}"
+    assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(text)))
+    assert max(map(len, text.splitlines())) <= 120
