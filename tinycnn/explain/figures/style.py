@@ -97,14 +97,17 @@ def note(axes: Any, text: str, size: float = 13) -> None:
 def pictures(
     images: Sequence[Array], titles: Sequence[str] = (), columns: int = 5, signed: bool = False, title: str = ""
 ) -> Any:
-    """A Figure of images (H, W), row by row, each under its title; signed draws zero white on a common scale."""
+    """A Figure of images (H, W), row by row, each under its title; signed draws zero white on a common scale, and
+    writes the numbers in where the images are small."""
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     figure = new(1.9 * columns, 2.1 * rows + (0.4 if title else 0), title)
     limit = reach(*(np.asarray(image) for image in images))
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for k, cell in enumerate(axes):
-        if k < len(images):
+        if k < len(images) and signed and np.size(images[k]) <= 100:
+            grid(cell, images[k], titles[k] if k < len(titles) else "", limit)
+        elif k < len(images):
             picture(cell, np.asarray(images[k]), titles[k] if k < len(titles) else "", signed, limit)
         else:
             cell.set_axis_off()
