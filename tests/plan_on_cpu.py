@@ -1,5 +1,8 @@
 """plan_on_cpu: runs a graph plan's launches on the CPU, and computes what they must give with the engine's own ops."""
 
+import ctypes
+import mmap
+
 import numpy as np
 from cuda_shim import CpuKernels
 
@@ -19,22 +22,39 @@ def guarded(shape, dtype):
     return inside.view(dtype).reshape(shape), around
 
 
+def fenced(shape, dtype, at):
+    """A zeroed array whose "start" or "end" lies at a page that may not be touched: one step outside ends the process.
+
+    For use in a process of its own; Linux.
+    """
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    memory = mmap.mmap(-1, whole + 2 * mmap.PAGESIZE)
+    address, libc = ctypes.addressof(ctypes.c_char.from_buffer(memory)), ctypes.CDLL(None, use_errno=True)
+    for fence in (address, address + mmap.PAGESIZE + whole):
+        assert libc.mprotect(ctypes.c_void_p(fence), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+    start = mmap.PAGESIZE + (whole - size if at == "end" else 0)
+    return np.frombuffer(memory, dtype, int(np.prod(shape)), start).reshape(shape)
+
+
 class PlanOnCpu:
     """A plan's buffers and kernels on the CPU.  Parameters are copies: arrays["w0"], ...
 
     `backwards` runs the threads of each block in the other order; `late` runs what is on the side as late as the
-    plan allows, at the end of the step.
+    plan allows, at the end of the step; `fence`, "start" or "end", puts a fence there at every array.
     """
 
-    def __init__(self, plan, backwards=False, late=False):
+    def __init__(self, plan, backwards=False, late=False, fence=None):
         self.plan, self.late = plan, late
         self.kernels = CpuKernels(plan.source, plan.kernels, backwards)
         self.arrays, self.memory = {}, {}
         shapes = {name: (buffer.shape, buffer.dtype) for name, buffer in plan.buffers.items()}
-        for name, (shape, dtype) in (
-            shapes | {name: (p.shape, "float32") for name, p in plan.parameters.items()}
-        ).items():
-            self.arrays[name], self.memory[name] = guarded(shape, dtype)
+        shapes |= {name: (p.shape, "float32") for name, p in plan.parameters.items()}
+        for name, (shape, dtype) in shapes.items():
+            if fence:
+                self.arrays[name] = fenced(shape, dtype, fence)
+            else:
+                self.arrays[name], self.memory[name] = guarded(shape, dtype)
         for name, p in plan.parameters.items():
             self.arrays[name][...] = p.data
         self.losses, self.corrects = np.zeros(100, np.float32), np.zeros(100, np.int32)  # the history

@@ -3,12 +3,19 @@
 Each kernel runs alone, on inputs that the ops computed, so that a failure names the kernel.
 """
 
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
 import cuda_shim
 import numpy as np
 import pytest
 from plan_on_cpu import PlanOnCpu, Reference
 
 from tinycnn import nn
+from tinycnn.backend import rtc
 from tinycnn.execution.graph_plan import Plan
 from tinycnn.models import LeNet
 
@@ -317,6 +324,47 @@ def test_the_bench_has_every_kernel():
 
 def plan_of(layers, image, images):
     return Plan(nn.Sequential(*layers), image, images).train
+
+
+# Memory.  That nothing is written outside an array is checked after every run above.
+
+
+FENCED = """
+import numpy as np, sys
+from plan_on_cpu import PlanOnCpu
+from tinycnn.backend import rtc
+from tinycnn.execution.graph_plan import Plan
+from tests.backend.test_kernels import MODELS, nn
+text = rtc.kernel_text().replace(*{swap!r})
+rtc.kernel_text = lambda: text
+for name in {names!r}:
+    layers, image, images = MODELS[name]
+    plan = Plan(nn.Sequential(*layers), image, images, momentum=True)
+    data, labels = np.zeros((images, *image), np.uint8), np.zeros(images, np.int64)
+    for fence in ("start", "end"):
+        cpu = PlanOnCpu(plan, fence=fence)
+        cpu.begin(data, labels)
+        cpu.run(plan.train)
+print("done")
+"""
+
+
+def run_fenced(names, swap=("", "")):
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
+    program = FENCED.format(names=names, swap=swap)
+    return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300)
+
+
+def test_nothing_is_read_outside_an_array():
+    done = run_fenced(["strides", "pools apart", "overlapping pools", "pools that round up", "many filters"])
+    assert done.stdout == "done\n", (done.returncode, done.stderr)
+
+
+def test_a_read_outside_an_array_would_be_noticed():
+    careless = ("inside ? source[(h * W + v) * N] : 0.0f", "source[(h * W + v) * N]")
+    assert careless[0] in rtc.kernel_text()
+    assert run_fenced(["strides"], careless).returncode == -signal.SIGSEGV
 
 
 # Ties, and numbers that are not
