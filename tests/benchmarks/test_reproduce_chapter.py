@@ -1,6 +1,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -29,7 +30,7 @@ def script(monkeypatch):
         }
         (Path(options["--out"]) / "result.json").write_text(json.dumps(content), encoding="utf-8")
 
-    monkeypatch.setattr(module.subprocess, "run", example)
+    monkeypatch.setattr(module, "subprocess", SimpleNamespace(run=example, DEVNULL=None))
     module.found = found
     return module
 
