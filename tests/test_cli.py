@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinycnn import checkpoint
+from tinycnn import checkpoint, doctor
 from tinycnn.cli import command, main
 from tinycnn.cli.photo import read_photo
 from tinycnn.data import datasets
@@ -162,6 +162,15 @@ def test_data(data, capsys):
         assert "Fashion-MNIST test: 40 images of 28x28 pixels in 10 classes, verified" in capsys.readouterr().out
     (data / TRAIN_FILES[0]).write_bytes(b"damaged")
     assert f"there is no {TRAIN_FILES[0]}" in fails(capsys, "data", "verify", "--data-dir", data)
+
+
+def test_doctor(capsys, monkeypatch):
+    monkeypatch.setattr(doctor, "cupy_version", lambda: "")
+    assert run("doctor") == 0
+    said = capsys.readouterr().out
+    assert "NumPy" in said and "a training step runs" in said
+    assert run("doctor", "--device", "gpu") == 1
+    assert "CuPy is not installed" in capsys.readouterr().out
 
 
 # Photos

@@ -5,10 +5,10 @@ import sys
 from collections.abc import Sequence
 
 import tinycnn
-from tinycnn.cli import data, evaluate, explain, export, predict, summary, train
+from tinycnn.cli import data, doctor, evaluate, explain, export, predict, summary, train
 from tinycnn.cli.parser import Parser
 
-COMMANDS = (train, evaluate, predict, summary, explain, export, data)
+COMMANDS = (train, evaluate, predict, summary, explain, export, doctor, data)
 
 DESCRIPTION = """\
 Train a LeNet on images of clothing, ask it about photos of your own, look at what happens inside, and hand it on.
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().print_help()
         return 0
     try:
-        run(**options)
+        status: int | None = run(**options)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells have it
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"tinycnn {name}: error: {explained(error)}", file=sys.stderr)
         return 1
-    return 0
+    return status or 0
 
 
 def parser() -> Parser:

@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} ({self.prog} --help explains)\n")
 
 
-def add_command(commands: Any, name: str, run: Callable[..., None], text: str, examples: str) -> Parser:
+def add_command(commands: Any, name: str, run: Callable[..., int | None], text: str, examples: str) -> Parser:
     """A command's parser: the first line of `text` is its line in the list of commands, all of it heads its help."""
     command: Parser = commands.add_parser(name, help=text.splitlines()[0], description=text, epilog=examples)
     command.set_defaults(run=run)
