@@ -115,3 +115,12 @@ def test_a_source_archive_builds_the_same_wheel(source, wheel, tmp_path):
         sorted((file.filename, file.CRC) for file in zipfile.ZipFile(path).infolist()) for path in (again, wheel)
     ]
     assert contents[0] == contents[1]
+
+
+def test_the_api_page_builds_without_a_warning(tmp_path):
+    pytest.importorskip("pdoc")
+    run(sys.executable, "-W", "error", "-m", "pdoc", "tinycnn", "-o", tmp_path / "api", cwd=ROOT)
+    first = (tmp_path / "api" / "tinycnn.html").read_text(encoding="utf-8")
+    for name in ("tensor", "checkpoint", "onnx"):
+        assert (tmp_path / "api" / "tinycnn" / f"{name}.html").exists()
+    assert 'href="tinycnn/tensor.html#Tensor"' in first  # names in backticks become links

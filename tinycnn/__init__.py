@@ -1,4 +1,12 @@
-"""tinycnn: a CNN engine small enough to read in an afternoon and fast enough to use."""
+"""tinycnn: a CNN engine small enough to read in an afternoon and fast enough to use.
+
+Here are, under their short names, `tinycnn.tensor.Tensor`, `tinycnn.tensor.Parameter` and `tinycnn.tensor.tensor`,
+`tinycnn.tape.no_grad`, `tinycnn.random.manual_seed`, `tinycnn.exchange.from_dlpack`, `tinycnn.gradcheck.gradcheck`,
+`tinycnn.grade.grade` and `tinycnn.summary.summary`.  What nets are made of is in `tinycnn.functional`, `tinycnn.nn`,
+`tinycnn.init`, `tinycnn.models` and `tinycnn.optim`, how they are trained in `tinycnn.data`, `tinycnn.execution`,
+`tinycnn.training` and `tinycnn.checkpoint`, how they are looked into and handed on in `tinycnn.explain` and
+`tinycnn.onnx`.
+"""
 
 from tinycnn import arithmetic as arithmetic
 from tinycnn import functional as functional
