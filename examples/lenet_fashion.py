@@ -16,6 +16,7 @@ from tinycnn import manual_seed, no_grad, tensor
 from tinycnn.backend import resolve_device, to_device
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
+from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
@@ -47,6 +48,8 @@ def main(arguments=None):
     with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
         print(f"training on {device}, {step.description}")
         report = Report(options, train_set, step, checkpoint)
+        if options.report is not None:
+            report.add(PageWriter(options.report, net, test_set), options.report)
         train(step, batches, test_batches, options.epochs, report.observers, report.run)
     report.print_result()
 

@@ -158,7 +158,7 @@ def test_save_and_resume(example, capsys, tmp_path):
     example.main([*quick, "--out", "parts", "--epochs", "1", "--save", "parts.safetensors"])
     example.main(["--resume", "parts.safetensors", "--epochs", "3", "--execution", "plain"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[-7] == expected and lines[-2] == "wrote parts.safetensors"
+    assert lines[-7] == expected and lines[-4] == "wrote parts.safetensors"
     rows = {name: (tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts")}
     assert rows["whole"] == rows["parts"]
     whole, parts = checkpoint.load("whole.safetensors"), checkpoint.load("parts.safetensors")
@@ -227,3 +227,9 @@ def test_the_program_as_it_is_called():
 def test_the_example_is_short():
     """A learner reads it in one go: model, data, training."""
     assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 70
+
+
+def test_report_is_a_page_of_the_trained_net(example, capsys, tmp_path):
+    example.main([*QUICK, "--report", "lenet.html"])
+    assert 'id="trace"' in (tmp_path / "lenet.html").read_text(encoding="utf-8")
+    assert "wrote lenet.html" in capsys.readouterr().out

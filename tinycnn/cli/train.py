@@ -7,6 +7,7 @@ from tinycnn.backend import resolve_device, to_device
 from tinycnn.cli.parser import add_command
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
+from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
@@ -54,5 +55,7 @@ def run(**given: Any) -> None:
     with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
         print(f"training on {device}, {step.description}")
         report = Report(options, train_set, step, saved)
+        if options.report is not None:
+            report.add(PageWriter(options.report, net, test_set), options.report)
         train(step, batches, test_batches, options.epochs, report.observers, report.run)
     report.print_result()

@@ -47,6 +47,7 @@ class Options:
     workers: int | None = None
     micro_batch: int | None = None
     out: Path | None = None
+    report: Path | None = None
     tensorboard: Path | None = None
     save: Path | None = None
     save_every: int | None = None
@@ -79,7 +80,7 @@ def _to_json(value: Any) -> Any:
 
 
 def _from_json(name: str, value: Any) -> Any:
-    if name in ("data_dir", "out", "tensorboard", "save", "resume") and value is not None:
+    if name in ("data_dir", "out", "report", "tensorboard", "save", "resume") and value is not None:
         return Path(value)
     return tuple(value) if isinstance(value, list) else value
 
@@ -155,6 +156,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     group = parser.add_argument_group("files")
     _path(group, "--out", "DIR", "folder for curves and numbers (default: runs/lenet-fashion, by data set)")
+    _path(group, "--report", "FILE", "page (HTML) that shows every number inside the trained net")
     _path(group, "--tensorboard", "DIR", "folder for TensorBoard's event files")
     _path(group, "--save", "FILE", "checkpoint, written after each epoch and at Ctrl-C")
     group.add_argument("--save-every", type=int, metavar="N", help="write it after every N batches as well")

@@ -69,6 +69,11 @@ class Report:
         options = self.options
         yield Progress(self.label)
         yield StuckHint(len(self.data.classes), self.step.model, self.say)
+        if options.save is not None:
+            self.files.append(options.save)
+            about = {"dataset": describe(self.data), "options": options.as_dict()}
+            model, optimizer = self.step.model, self.step.optimizer
+            yield Checkpoints(options.save, model, optimizer, every=options.save_every, about=about)
         yield MetricsFile(self._file("metrics.jsonl"), self.about())
         if curves.can_draw():
             yield Curves(self._file("curves.png"), f"LeNet on {self.data.name}")
@@ -77,11 +82,11 @@ class Report:
         if options.tensorboard is not None:
             self.files.append(options.tensorboard)
             yield TensorBoard(options.tensorboard)
-        if options.save is not None:
-            self.files.append(options.save)
-            about = {"dataset": describe(self.data), "options": options.as_dict()}
-            model, optimizer = self.step.model, self.step.optimizer
-            yield Checkpoints(options.save, model, optimizer, every=options.save_every, about=about)
+
+    def add(self, observer: Observer, path: Path) -> None:
+        """Let one more observer look on, which writes the file `path`."""
+        self.observers.append(observer)
+        self.files.append(path)
 
     def _file(self, name: str) -> Path:
         self.files.append(self.folder / name)
