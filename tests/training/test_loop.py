@@ -2,14 +2,16 @@ import signal
 
 import numpy as np
 import pytest
+from fakecupy import counts
 
 from tinycnn import Tensor
+from tinycnn.backend import to_device
 from tinycnn.data import Batches, scale
 from tinycnn.execution import Step
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import StepLR
 from tinycnn.tape import is_grad_enabled
-from tinycnn.training import Epoch, Observer, Point, Run, evaluate, train
+from tinycnn.training import Epoch, NonFiniteLoss, Observer, Point, Run, evaluate, train
 
 
 class Noting(Observer):
@@ -253,6 +255,53 @@ def test_evaluating_a_model_or_a_step_is_the_same(task):
     assert loss == pytest.approx(task.loss(logits, task.test_batches.labels).item(), rel=1e-6)
     assert accuracy == (logits.numpy().argmax(1) == task.test_batches.labels).mean()
     assert task.bits() == before
+
+
+# On a GPU: a strict stand-in for CuPy
+
+
+def on_device(task):
+    """The same task with parameters and images on the device."""
+    task.net.to("gpu")
+    for batches in (task.batches, task.test_batches):
+        batches.images, batches.labels = to_device(batches.images, "gpu"), to_device(batches.labels, "gpu")
+    return task
+
+
+@pytest.mark.parametrize("where", ["images on the device", "images on the host"])
+def test_a_run_on_the_device_waits_only_to_measure(task, fake_cupy, where):
+    here, there = task(images=12 * 8, momentum=0.5), on_device(task(images=12 * 8, momentum=0.5))
+    if where == "images on the host":
+        there.batches = here.batches
+    waits = []
+
+    class Looking(Observer):
+        def on_batch(self, run):
+            waits.append((run.at_point, counts.syncs))
+            assert isinstance(run.loss_sum, float) == run.at_point
+
+        def on_epoch_end(self, run, result):
+            waits.append((True, counts.syncs))  # for the evaluation
+
+    with here.step() as step:
+        expected = train(step, here.batches, here.test_batches, epochs=2)
+    with there.step() as step:
+        found = train(step, there.batches, there.test_batches, epochs=2, observers=[Looking()])
+    for (_, before), (measured, after) in zip(waits, waits[1:], strict=False):
+        assert (after > before) == measured  # measurements are after every second batch of twelve
+    assert [type(record) for record in found.history] == [type(record) for record in expected.history]
+    for ours, theirs in zip(found.history, expected.history, strict=True):
+        assert vars(ours) == pytest.approx(vars(theirs), rel=1e-5)
+    assert found.examples_per_sec > 0
+    loss, accuracy = evaluate(there.net, there.test_batches)
+    assert (loss, accuracy) == pytest.approx((found.result.test_loss, found.result.test_acc), rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid value):RuntimeWarning")  # which the stand-in's NumPy gives
+def test_trouble_on_the_device_is_found_at_the_next_measurement(task, fake_cupy):
+    one = on_device(task(images=12 * 8, lr=1e38))
+    with one.step() as step, pytest.raises(NonFiniteLoss, match=r"epoch 1, batch \d of 12\n  first not finite: the "):
+        train(step, one.batches, one.test_batches, epochs=1)
 
 
 # Errors

@@ -37,15 +37,18 @@ def test_the_defaults_are_the_chapters():
 def test_every_option_can_be_given():
     arguments = """--device cpu --dataset mnist --data-dir d --limit 9 --epochs 2 --batch-size 8 --lr 0.5 --momentum 0.1
         --activation relu --pool max --channels 4 8 8 --kernel-size 3 --hidden 20 --dropout 0.25 --same-padding --seed 7
-        --execution threads --workers 3 --micro-batch 16 --out o --tensorboard t --save s --save-every 5"""
+        --execution threads --workers 3 --micro-batch 16 --out o --report r --tensorboard t --save s --save-every 5"""
     options, _ = parse(arguments.split(), "")
-    expected = Options(
-        "cpu", "mnist", Path("d"), 9, 2, 8, 0.5, 0.1, "relu", "max", (4, 8, 8), 3, (20,), 0.25, True, 7,
-        "threads", 3, 16, Path("o"), Path("t"), Path("s"), 5,
-    )  # fmt: skip
-    assert options == expected
-    names = {name for name in vars(options) if vars(options)[name] == vars(Options())[name]}
-    assert names == {"resume"}  # nothing was left at its default by mistake
+    expected = {
+        **{"device": "cpu", "dataset": "mnist", "data_dir": Path("d"), "limit": 9, "epochs": 2, "batch_size": 8},
+        **{"lr": 0.5, "momentum": 0.1, "activation": "relu", "pool": "max", "channels": (4, 8, 8), "kernel_size": 3},
+        **{"hidden": (20,), "dropout": 0.25, "same_padding": True, "seed": 7, "execution": "threads", "workers": 3},
+        **{"micro_batch": 16, "out": Path("o"), "report": Path("r"), "tensorboard": Path("t"), "save": Path("s")},
+        **{"save_every": 5, "resume": None},
+    }
+    assert vars(options) == expected
+    usual = vars(Options())
+    assert [name for name in expected if expected[name] == usual[name]] == ["resume"]  # no default got in by mistake
 
 
 def test_lists_may_be_empty():

@@ -89,6 +89,24 @@ def test_a_resumed_run_ends_as_if_nothing_had_happened(program, strategy, option
     assert (run.history, run.result) == (expected.history, expected.result)
 
 
+def test_on_a_device(program, task, fake_cupy):
+    """A run on the device can be saved between two measurements, and goes on there."""
+
+    def on_device(**options):
+        made = task(**options)
+        made.net.to("gpu")
+        return made
+
+    whole, parts = program("whole"), program("parts")
+    whole.task = parts.task = on_device
+    whole.run(every=4)
+    with pytest.raises(Killed):
+        parts.run(KillAfter(11), every=4)
+    parts.run(every=4, resume=True)
+    assert parts.found()[0] == whole.found()[0]
+    assert parts.found()[-1] == whole.found()[-1]
+
+
 @pytest.mark.parametrize("batches", [1, 6, 7, 8, 13, 20, 21])
 def test_wherever_it_is_killed(program, batches):
     whole, parts = program("whole"), program("parts")
@@ -209,7 +227,7 @@ class Process:
             example.load = lambda *arguments, **options: data
             example.main(sys.argv[1:])
         """
-        command = [sys.executable, "-c", textwrap.dedent(program), *map(str, way)]
+        command = [sys.executable, "-u", "-c", textwrap.dedent(program), *map(str, way)]
         return subprocess.Popen(command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def finish(self):
@@ -225,7 +243,21 @@ class Process:
         return tensors, saved.random, saved.about["run"] | {"seconds": 0}, files
 
 
-def kill_and_resume(tmp_path, kills, images, arguments, seed):
+def wait_for_saves(process, file, saves):
+    """Until the checkpoint has been written so many times more, or the process has ended."""
+    last = None
+    while saves > 0 and process.poll() is None:
+        now = file.stat().st_mtime_ns if file.exists() else None
+        saves -= now != last and last is not None
+        last = now or 0
+        time.sleep(0.002)
+
+
+def kill_and_resume(tmp_path, kills, images, arguments, seed, saves):
+    """Kill a run at random moments, all along its way, and compare what comes out with a run that was left alone.
+
+    A process is killed within `starts` seconds of its start, or after some more checkpoints, up to `saves`.
+    """
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     whole.mkdir()
     parts.mkdir()
@@ -233,9 +265,13 @@ def kill_and_resume(tmp_path, kills, images, arguments, seed):
     before = time.monotonic()
     whole.finish()
     lasts, roll, places = time.monotonic() - before, dice.Random(seed), []
-    for _ in range(kills):
+    for kill in range(kills):
         process = parts.start()
-        time.sleep(roll.uniform(0, lasts))
+        if kill % 5 == 4:
+            time.sleep(roll.uniform(0, lasts / 5))  # while it starts, or reads its checkpoint
+        else:
+            wait_for_saves(process, parts.file, roll.randint(0, saves))
+            time.sleep(roll.uniform(0, 0.05))  # in the middle of a step, of writing a file, of drawing
         process.kill()  # SIGKILL; TerminateProcess on Windows
         process.communicate()
         if parts.file.exists():
@@ -243,7 +279,7 @@ def kill_and_resume(tmp_path, kills, images, arguments, seed):
             places.append((run["epoch"], run["batch"]))
     result = parts.finish()
     assert parts.found() == whole.found()
-    assert set(path.name for path in parts.folder.iterdir()) == {"run.safetensors", "out"}
+    assert {path.name for path in parts.folder.iterdir()} == {"run.safetensors", "out"}
     assert places == sorted(places)
     return places, result
 
@@ -254,13 +290,13 @@ OPTIONS = ["--out", "out", "--device", "cpu", "--momentum", "0.5", "--dropout", 
 def test_a_process_killed_at_random_moments(tmp_path, rng, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     arguments = [*OPTIONS, "--epochs", "2", "--batch-size", "32", "--save-every", "3", "--execution", "plain"]
-    kill_and_resume(tmp_path, 2, 500, arguments, int(rng.integers(1 << 30)))
+    kill_and_resume(tmp_path, 2, 500, arguments, int(rng.integers(1 << 30)), saves=5)
 
 
 @pytest.mark.slow
 def test_a_process_killed_at_twenty_random_moments(tmp_path, rng, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "agg")
     arguments = [*OPTIONS, "--epochs", "3", "--batch-size", "64", "--save-every", "7"]
-    places, result = kill_and_resume(tmp_path, 20, 12_000, arguments, int(rng.integers(1 << 30)))
+    places, result = kill_and_resume(tmp_path, 20, 12_000, arguments, int(rng.integers(1 << 30)), saves=8)
     print(f"killed at (epoch, batch) {places}\n{result}")
-    assert len(set(places)) > 3
+    assert len(set(places)) > 9

@@ -52,9 +52,10 @@ def first_not_finite(step: Step, x: Array, y: Array) -> Place | None:
         return _updated(model, optimizer)
 
 
-def not_finite(x: Array) -> int:
-    """How many numbers of x are infinite or NaN."""
-    return int(x.size) - int(array_module(x).isfinite(x).sum())
+def not_finite(*arrays: Array) -> int:
+    """How many numbers in some arrays are infinite or NaN; waits for a GPU once."""
+    finite = sum(array_module(x).isfinite(x).sum() for x in arrays)
+    return sum(int(x.size) for x in arrays) - int(finite)
 
 
 def largest(tensors: Iterable[Tensor]) -> float:

@@ -41,7 +41,7 @@ class Watch(Observer):
     def on_point(self, run: Run, point: Point) -> None:
         if not math.isfinite(point.train_loss):
             raise self._found(run, f"the loss is {point.train_loss}")
-        if any(not_finite(p.data) for p in self.step.optimizer.params):
+        if not_finite(*(p.data for p in self.step.optimizer.params)):
             raise self._found(run, "a parameter is not finite")
         self._keep(run)
 
