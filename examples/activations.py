@@ -5,8 +5,8 @@ python examples/activations.py --checkpoint lenet.safetensors  of a net that is 
 python examples/activations.py --dataset silhouettes --limit 2000 --epochs 1      a quick look
 
 One row per image, written as one PNG: the image, the maps behind the first convolution and its activation, and those
-behind the second.  All rows of a layer are on one scale, so that they can be compared: black is the least activation of
-the layer, white the greatest.
+behind the second.  Each map has the same scale in all rows, so that the images can be compared: black is its least
+activation, white its greatest.
 """
 
 import argparse
@@ -71,21 +71,18 @@ def inputs(data, each, seed):
 
 def draw(names, images, first, second):
     """One row per image: itself, the maps of the first layer, the maps of the second."""
-    rows, wide = len(images), (first.shape[1], second.shape[1])
-    figure = style.new(0.62 * (sum(wide) + 3), 0.68 * rows + 0.9)
-    cells = figure.add_gridspec(rows, sum(wide) + 3, width_ratios=(1.3, 0.3, *[1] * wide[0], 0.3, *[1] * wide[1]))
-    starts = 2, 3 + wide[0]  # the columns between are gaps
-    for row in range(rows):
-        axes = figure.add_subplot(cells[row, 0])
-        style.picture(axes, images[row, 0])
-        axes.set_ylabel(names[row], rotation=0, ha="right", va="center", fontsize=9, color=style.INK, labelpad=6)
-        for layer, (start, maps) in enumerate(zip(starts, (first, second), strict=True)):
-            for c in range(maps.shape[1]):
-                axes = figure.add_subplot(cells[row, start + c])
-                axes.imshow(maps[row, c], cmap=style.GREY, vmin=maps.min(), vmax=maps.max())
-                style.bare(axes)
-                if row == c == 0:
-                    axes.set_title(f"{LAYERS[layer]}: {maps.shape[1]} maps", fontsize=9, color=style.INK, loc="left")
+    groups = [images[:, :1], first, second]  # each (N, C, H, W)
+    wide = [maps.shape[1] for maps in groups]
+    figure = style.new(0.62 * sum(wide) + 2.3, 0.68 * len(images) + 0.6)
+    parts = figure.subfigures(1, 3, width_ratios=(2.6, wide[1] + 0.4, wide[2] + 0.4))
+    for part, maps, title in zip(parts, groups, ("image", *LAYERS), strict=True):
+        part.suptitle(title if part is parts[0] else f"{title}: {maps.shape[1]} maps", fontsize=10, color=style.INK)
+        cells = part.subplots(*maps.shape[:2], squeeze=False)
+        for (row, c), axes in np.ndenumerate(cells):
+            axes.imshow(maps[row, c], cmap=style.GREY, vmin=maps[:, c].min(), vmax=maps[:, c].max())
+            style.bare(axes)
+    for axes, name in zip(parts[0].axes, names, strict=True):
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, color=style.INK, labelpad=6)
     return figure
 
 

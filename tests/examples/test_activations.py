@@ -49,7 +49,9 @@ def test_the_picture_holds_the_maps(program, rng):
     images, first, second = rng.random((2, 1, 5, 5)), rng.random((2, 3, 4, 4)), rng.random((2, 4, 2, 2))
     figure = program["draw"](["a", "b"], images, first, second)
     shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes]
-    expected = [m for row in range(2) for m in (images[row, 0], *first[row], *second[row])]
+    expected = [m for maps in (images, first, second) for row in range(2) for m in maps[row]]
     for ours, theirs in zip(shown, expected, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert {axes.images[0].get_clim() for axes in figure.axes[1:4]} == {(first.min(), first.max())}
+    for c in range(3):  # one scale per map, the same in both rows
+        scale = (first[:, c].min(), first[:, c].max())
+        assert figure.axes[2 + c].images[0].get_clim() == figure.axes[5 + c].images[0].get_clim() == scale
