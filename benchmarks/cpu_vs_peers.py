@@ -23,6 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
+from peers import whole_program
 
 PEERS = {
     "tinycnn_peer": "tinycnn",
@@ -167,19 +168,23 @@ def ok(answers: list[dict]) -> bool:
     return bool(answers) and not any("error" in a for a in answers)
 
 
-def main() -> None:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="per measurement")
     parser.add_argument("--threads", type=int, default=machine.cores())
     parser.add_argument("--only", help="contenders, separated by commas")
-    parser.add_argument("--cases", default=",".join(CASES), help="separated by commas, or 'batch 256' for a part")
+    parser.add_argument("--cases", default=",".join(CASES), help="separated by commas; a part of the name is enough")
     parser.add_argument("--quick", action="store_true", help="two short rounds of the first case")
     parser.add_argument("--whole-program", action="store_true", help="also ten epochs from cold start")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
     if options.serve:
         serve(options.serve, options.variant, options.threads)
         return
@@ -193,22 +198,19 @@ def main() -> None:
         for contender in team:
             contender.close()
     report = {"machine": machine.describe(*PACKAGES), "threads": options.threads, "cases": found}
-    text = [
-        machine.sentence(report["machine"]),
-        "",
-        "Images per second: median of the rounds (best, tinycnn / it).",
-        "",
-    ]
-    text += [table(found), "", *ceiling(found, report)]
+    heading = "Images per second: median of the rounds (best, tinycnn's median / its median)."
+    text = [machine.sentence(report["machine"]), "", heading, "", table(found), "", *ceiling(found, report)]
     if options.whole_program:
-        from peers import whole_program
-
         report["whole program"] = whole_program.race()
         text += ["", whole_program.table(report["whole program"])]
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "cpu_vs_peers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (options.out / "cpu_vs_peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
-    print("\n" + "\n".join(text))
+    write(options.out, report, "\n".join(text))
+
+
+def write(folder: Path, report: dict, text: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cpu_vs_peers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (folder / "cpu_vs_peers.md").write_text(text + "\n", encoding="utf-8")
+    print("\n" + text)
 
 
 def ceiling(found: dict, report: dict) -> list[str]:

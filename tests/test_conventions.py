@@ -31,6 +31,7 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_conventions.py": "all files",
     "test_layering.py": "all imports",
     "test_package.py": "the wheel",
+    "test_readme.py": "the README",
     "test_device_clean.py": "a whole training step on a strict stand-in for CuPy",
     "test_fakecupy.py": "that stand-in",
     "test_parity.py": "training side by side with PyTorch",
