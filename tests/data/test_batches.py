@@ -90,6 +90,8 @@ def test_the_order_goes_to_the_device_once_an_epoch():
 
         def __array_function__(self, function, types, args, kwargs):
             self.asked.append(function.__name__)
+            if function is np.asarray:  # called with like=, which NumPy 2.0 cannot hand back to itself
+                return np.asarray(*args, **kwargs)
             return super().__array_function__(function, types, args, kwargs)
 
     images, labels = numbered(np, 50)
