@@ -16,6 +16,7 @@ from plan_on_cpu import PlanOnCpu, Reference
 
 from tinycnn import nn
 from tinycnn.backend import rtc
+from tinycnn.execution import graph_tiles
 from tinycnn.execution.graph_plan import Plan
 from tinycnn.models import LeNet
 
@@ -326,6 +327,33 @@ def plan_of(layers, image, images):
     return Plan(nn.Sequential(*layers), image, images).train
 
 
+# Cuts.  For models this small the cheapest cut is often the plainest, so others must be tried as well.
+
+
+@pytest.mark.parametrize("draw", range(3))
+@pytest.mark.parametrize(
+    "name", ["relu, max", "strides", "pools apart", "no linear", "wide perceptron", "many filters"]
+)
+def test_any_cut_gives_the_same_numbers(name, draw, rng, monkeypatch):
+    """Tiles that overrun the image, filters that do not divide, several groups, slices and splits."""
+    monkeypatch.setattr(graph_tiles, "_cheapest", lambda offers: (found := list(offers))[rng.integers(len(found))][1])
+    layers, image, images = MODELS[name]
+    plan = Plan(nn.Sequential(*layers), image, images)
+    data, labels = rng.integers(0, 256, (images, *image), dtype=np.uint8), rng.integers(0, plan.classes, images)
+    reference, cpu = Reference(plan, data / np.float32(255), labels), PlanOnCpu(plan, backwards=bool(draw % 2))
+    cpu.begin(data, labels, lr=1e4)  # so large that the parameters' own digits do not hide the gradient's
+    cpu.run(plan.train)
+    for array, expected in reference.arrays.items():
+        if array.startswith(("y", "dz")):
+            assert_near(array, cpu.arrays[array], expected)
+        elif array.startswith(("dw", "db")):
+            assert_near(array, (plan.parameters[array[1:]].data - cpu.arrays[array[1:]]) / 1e4, expected)
+
+
+def assert_near(name, actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=2e-5 * np.abs(expected).max(), err_msg=name)
+
+
 # Memory.  That nothing is written outside an array is checked after every run above.
 
 
@@ -333,6 +361,7 @@ FENCED = """
 import numpy as np, sys
 from plan_on_cpu import PlanOnCpu
 from tinycnn.backend import rtc
+from tinycnn.execution import graph_tiles
 from tinycnn.execution.graph_plan import Plan
 from tests.backend.test_kernels import MODELS, nn
 text = rtc.kernel_text().replace(*{swap!r})
