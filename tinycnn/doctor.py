@@ -29,9 +29,13 @@ from tinycnn.random import manual_seed
 EXTRAS = {  # what each brings, and which modules show that it is there
     "plot": ("curves and figures", ("matplotlib",)),
     "data": ("downloads with progress", ("pooch", "tqdm")),
-    "train": ("all that the examples use", ("matplotlib", "pooch", "tqdm", "threadpoolctl")),
+    "io": ("checkpoints", ("safetensors",)),
+    "train": ("all that the examples use", ("matplotlib", "pooch", "tqdm", "safetensors", "threadpoolctl")),
+    "image": ("predictions on photos", ("PIL",)),
+    "onnx": ("export for other runtimes", ("onnx",)),
+    "tensorboard": ("logs for TensorBoard", ("tensorboardX",)),
 }
-WIDTH = 11  # of the left column
+WIDTH = 15  # of the left column
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
