@@ -53,6 +53,8 @@ def test_the_table_has_a_line_per_variant(program, tmp_path, capsys):
         line = rf"{re.escape(row['variant'])} +{row['parameters']:,}   {row['mean']:.3f} ± {row['spread']:.3f}"
         assert re.search(line, printed)
     assert rows[0]["parameters"] == 61_706
+    assert rows[-1]["variant"] == "the same on Silhouettes"  # never called MNIST when it is not
+    assert printed.startswith("Silhouettes train: 60,000 images")
     assert ("exercises.png" in printed) == program["can_draw"]()
 
 
