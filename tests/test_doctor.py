@@ -30,7 +30,7 @@ def test_a_machine_without_a_gpu_is_healthy(monkeypatch, capsys):
     without_cupy(monkeypatch)
     status, text = run(capsys)
     assert status == 0
-    assert "CPU        a training step runs, its loss is 2." in text
+    assert "CPU            a training step runs, its loss is 2." in text
     assert 'CuPy is not installed; where there is an NVIDIA card: pip install "tinycnn[cuda13]" (driver 580' in text
     assert len(text.splitlines()) <= 12 and max(map(len, text.splitlines())) < 200  # one screen
 
@@ -91,7 +91,8 @@ def test_a_working_gpu(monkeypatch, fake_cupy, capsys):
     monkeypatch.setattr(doctor, "cupy_version", lambda: "cupy-cuda13x 14.2.0")
     status, text = run(capsys, "--device", "gpu")
     assert (
-        status == 0 and "GPU        a training step runs, eager and as fused kernels, and agrees with the CPU" in text
+        status == 0
+        and "GPU            a training step runs, eager and as fused kernels, and agrees with the CPU" in text
     )
 
 
@@ -116,7 +117,7 @@ def test_a_step_that_fails(monkeypatch, capsys):
 
     monkeypatch.setattr(doctor, "_second_loss", fail)
     status, text = run(capsys)
-    assert status == 1 and "CPU        a training step fails: MemoryError: no more" in text
+    assert status == 1 and "CPU            a training step fails: MemoryError: no more" in text
 
 
 def test_the_card(monkeypatch):
