@@ -168,6 +168,14 @@ def test_save_and_resume(example, capsys, tmp_path):
     assert capsys.readouterr().out.splitlines()[-7] == expected
 
 
+def test_a_run_is_not_resumed_on_other_data(example, monkeypatch):
+    pytest.importorskip("safetensors")
+    example.main([*QUICK, "--save", "run.safetensors"])
+    monkeypatch.setattr(example, "load", lambda *arguments, **options: data("MNIST"))
+    with pytest.raises(ValueError, match="run.safetensors: entry 'dataset' is Fashion-MNIST, this is MNIST"):
+        example.main(["--resume", "run.safetensors", "--epochs", "3"])
+
+
 def test_tensorboard(example, tmp_path, capsys):
     pytest.importorskip("tensorboardX")
     example.main([*QUICK, "--tensorboard", "events"])

@@ -90,12 +90,12 @@ def test_the_loss(task):
 
 
 def test_the_gradient_of_an_output(task):
-    """The identity after layer 1 lets infinity into the gradient of layer 1's output, and so of all before."""
+    """The identity in the place of layer 3 lets infinity into the gradients of all before; the last comes first."""
 
     def change(task):
-        task.net[2] = SpoiltLayer()
+        task.net[3] = SpoiltLayer()
 
-    assert look(task, change).what.startswith("the gradient of the output of layer 1 (Linear(in_features=16")
+    assert look(task, change).what == "the gradient of the output of layer 2 (Tanh()): 1 of 96 numbers"
 
 
 def test_the_gradient_of_a_parameter(task):

@@ -91,6 +91,19 @@ def test_state_survives_json():
     assert again.result == run.history[-1]
 
 
+def test_state_is_taken_with_the_clock_stopped(monkeypatch):
+    """Between two measurements of a GPU the clock is running, and what it shows belongs to what has been trained."""
+    times = iter([10, 25, 99, 100])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(times))
+    run = Run()
+    run.clock.start()
+    run.clock.stop(settled=False)
+    assert run.state_dict()["seconds"] == 15
+    run.clock.start()  # writing the file is not counted
+    run.clock.stop()
+    assert run.clock.seconds == 16
+
+
 @pytest.mark.parametrize("broken", [{"kind": "month"}, {"kind": "point"}, {"kind": "point", "epoch": 1, "moon": 2}])
 def test_state_of_something_else(broken):
     state = Run().state_dict()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinycnn.nn import Linear, ReLU, Sequential, Sigmoid
-from tinycnn.training import Epoch, MetricsFile, NonFiniteLoss, Observer, StuckHint, read_metrics, train
+from tinycnn.training import Epoch, MetricsFile, NonFiniteLoss, Observer, StuckHint, read_metrics, train, trouble
 from tinycnn.training.run import Point, Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:(overflow|invalid value|divide by zero):RuntimeWarning")
@@ -115,6 +115,29 @@ def test_a_strategy_is_blamed_where_the_same_steps_on_one_tape_are_finite(task):
         step.__class__ = type("Faulty", (type(step),), {"__call__": lambda s, x, y: (inner(s, x, y)[0] + np.inf, 0)})
         with pytest.raises(NonFiniteLoss, match=r"epoch 1, batch 1 of 7\n.*is to blame \(a way with a fault\); try"):
             train(step, task.batches, task.test_batches, 1)
+
+
+def test_the_steps_that_are_taken_again_are_the_same_steps(task, monkeypatch):
+    """From the measurement after batch 4 of 12, with momentum and dropout as they were then."""
+    task, before, again = task(images=12 * 8, momentum=0.9, dropout=0.4), [], []
+
+    class Looking(Observer):
+        def on_batch(self, run):
+            before.append(task.bits())
+
+    def noting(step, x, y):
+        again.append(task.bits())
+        step(x, y)
+
+    monkeypatch.setattr(trouble, "first_not_finite", noting)
+    with task.step() as step:
+        inner, losses = type(step).__call__, iter([0, 0, 0, 0, 0, np.inf, 0, 0])
+        step.__class__ = type(
+            "Faulty", (type(step),), {"__call__": lambda s, x, y: (inner(s, x, y)[0] + next(losses), 0)}
+        )
+        with pytest.raises(NonFiniteLoss, match="since batch 4 again"):
+            train(step, task.batches, task.test_batches, 1, [Looking()])
+    assert len(before) == 5 and again == before[3:]
 
 
 # Hints
