@@ -238,7 +238,9 @@ def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str =
         "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), f"the gradients of {image}"),
         "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), f"the gradients of {image}"),
         "cols": arrays.add(record.cols, importance, f"the columns {of}"),
-        "grad_cols": arrays.add(record.grad_cols, importance and importance + 100, f"the gradients of the columns {of}"),
+        "grad_cols": arrays.add(
+            record.grad_cols, importance and importance + 100, f"the gradients of the columns {of}"
+        ),
         "partials": arrays.add(lesson.partials(record), importance, f"the partial maps {of}"),
     }
 

@@ -128,7 +128,7 @@ class Grid {
         context.roundRect(x, y, width, height, corner);
         context.fillStyle = fill ? css(fill) : faint;
         context.fill();
-        if (kind === "drop") hatch(context, x, y, width, height, line, ratio);
+        if (kind === "drop") hatch(context, x, y, width, height, muted, ratio);
         if (kind === "pad") dashes(context, x, y, width, height, line, ratio);
         if (v !== null && size) {
           context.fillStyle = fill ? (isLight(fill) ? "#1b1c1f" : "#fdfdfc") : muted;
