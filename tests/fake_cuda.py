@@ -124,6 +124,9 @@ class Event:
         if Stream.capture is not None:
             self.nodes = set(Stream.capture.streams[stream or current_stream()])
 
+    def synchronize(self):
+        fakecupy.wait()
+
 
 class RawModule:
     def __init__(self, *, code, options=(), name_expressions=()):
@@ -181,6 +184,7 @@ def install(monkeypatch):
     for name, thing in dict(Stream=Stream, Event=Event, using_allocator=using_allocator).items():
         monkeypatch.setattr(cupy.cuda, name, thing, raising=False)
     monkeypatch.setattr(cupy.cuda, "get_current_stream", current_stream)
+    monkeypatch.setattr(cupy.cuda, "get_elapsed_time", lambda start, end: 1.0, raising=False)  # a millisecond
     monkeypatch.setattr(cupy, "RawModule", RawModule, raising=False)
     for name in "empty zeros ones full array asarray empty_like zeros_like add multiply sum".split():
         monkeypatch.setattr(cupy, name, allocating(getattr(cupy, name)))
