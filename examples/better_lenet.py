@@ -90,7 +90,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="auto", choices=("auto", "fashion", "mnist", "silhouettes"))
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with the data set's files")
-    parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
+    parser.add_argument("--epochs", type=int, default=15, metavar="N", help="default: 15")
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N images only, for a quick look")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, dropout and order (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("runs", "better-lenet"), metavar="DIR", help="for the results")
