@@ -1,16 +1,8 @@
 """page: one HTML file that shows what the engine did, and needs nothing else: no network, no server, no library.
 
-The arrays go in as the engine's bytes, base64-coded, so that the page can be compared with them bit for bit.
-The template and its scripts are in static/; they are joined by replacing markers.
-
-Read in this order: report, _data, Arrays, render.
+Read in this order: report, _data, _sample, _training; then bundle, which makes the file.
 """
 
-import base64
-import hashlib
-import html
-import json
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,18 +12,13 @@ import numpy as np
 from tinycnn.backend import Array
 from tinycnn.checkpoint import write_atomically
 from tinycnn.explain import lesson
+from tinycnn.explain.bundle import Arrays, render
 from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
 from tinycnn.explain.source import sources
 from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
 from tinycnn.training.run import Record, as_row
 
 SCHEMA = 1
-STATIC = Path(__file__).parent / "static"
-SCRIPTS = (
-    "dom", "data", "colour", "state", "grid", "conv", "twin", "selfcheck", "frame",
-    "tab_slide", "tab_im2col", "tab_size", "tab_channels", "tab_network", "tab_backward", "tab_training", "tab_edit",
-    "main",
-)  # fmt: skip
 MISTAKES = 24  # worst mistakes that the page shows
 PICTURES = 30  # test images that can be edited
 
@@ -77,70 +64,6 @@ def report(
     path = Path(path)
     write_atomically(path, text.encode("utf-8"))
     return path
-
-
-class Arrays:
-    """The arrays of a page by id.  Each says how important it is (0: the page is nothing without it) and what it is,
-    in words, for the list of what was left out."""
-
-    def __init__(self) -> None:
-        self.entries: dict[str, tuple[int, str, dict[str, Any]]] = {}
-
-    def add(self, array: Array | None, importance: int = 0, what: str = "") -> str | None:
-        """Keep the array; returns its id, or None for None."""
-        if array is None:
-            return None
-        dense = np.ascontiguousarray(array)
-        if dense.dtype == np.int64:
-            dense = dense.astype(np.int32)
-        raw = dense.astype(dense.dtype.newbyteorder("<"), copy=False).tobytes()
-        name = f"a{len(self.entries)}"
-        entry = {"dtype": dense.dtype.name, "shape": list(array.shape), "b64": base64.b64encode(raw).decode("ascii")}
-        self.entries[name] = (importance, what, entry)
-        return name
-
-    def within(self, limit: int) -> tuple[dict[str, Any], list[str]]:
-        """The entries whose text fits into `limit` characters, and what was left out, the least important first."""
-        sizes: dict[tuple[int, str], int] = {}
-        for importance, what, entry in self.entries.values():
-            sizes[importance, what] = sizes.get((importance, what), 0) + len(entry["b64"]) + 60
-        total, dropped = sum(sizes.values()), []
-        for kind in sorted((kind for kind in sizes if kind[0] > 0), reverse=True):
-            if total > limit:
-                total -= sizes[kind]
-                dropped.append(kind)
-        if total > limit:
-            raise ValueError(
-                f"report: the arrays that the page cannot do without take {total / 1e6:.1f} MB, "
-                f"{limit / 1e6:.1f} MB are allowed; raise max_mb, or trace fewer images"
-            )
-        kept = {name: entry for name, (i, what, entry) in self.entries.items() if (i, what) not in dropped}
-        return kept, [what for _, what in dropped]
-
-
-def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> str:
-    """The page as text: the template with style, scripts and data in the place of its markers."""
-    css = (STATIC / "page.css").read_text(encoding="utf-8")
-    js = '"use strict";\n(() => {\n'
-    js += "\n".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS) + "\n})();\n"
-    policy = (
-        f"default-src 'none'; script-src 'sha256-{_sha256(js)}'; style-src 'sha256-{_sha256(css)}'; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
-    )
-    template = (STATIC / "page.html").read_text(encoding="utf-8")
-    rest = len(template) + len(css) + len(js) + len(_json(data)) + 10_000
-    data["arrays"], data["left_out"] = arrays.within(int(max_mb * 1e6) - rest)
-    parts = {"policy": policy, "title": html.escape(title), "css": css, "js": js, "data": _json(data)}
-    return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
-
-
-def _json(data: Any) -> str:
-    """As it may stand inside <script>: no "<" at all, so that no text in it can end the element."""
-    return json.dumps(data, separators=(",", ":"), ensure_ascii=True, allow_nan=False).replace("<", "\\u003c")
-
-
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def _data(

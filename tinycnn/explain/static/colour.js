@@ -2,14 +2,54 @@
 
 const RAMPS = {
   light: {
-    signed: [[24, 79, 149], [86, 148, 206], [190, 216, 238], [250, 249, 246], [246, 205, 186], [222, 119, 87], [163, 30, 38]],
-    ink: [[250, 249, 246], [198, 198, 200], [128, 129, 134], [62, 63, 68], [22, 23, 26]],
-    count: [[250, 249, 246], [196, 230, 216], [110, 190, 160], [24, 134, 104], [6, 82, 64]],
+    signed: [
+      [24, 79, 149],
+      [86, 148, 206],
+      [190, 216, 238],
+      [250, 249, 246],
+      [246, 205, 186],
+      [222, 119, 87],
+      [163, 30, 38],
+    ],
+    ink: [
+      [250, 249, 246],
+      [198, 198, 200],
+      [128, 129, 134],
+      [62, 63, 68],
+      [22, 23, 26],
+    ],
+    count: [
+      [250, 249, 246],
+      [196, 230, 216],
+      [110, 190, 160],
+      [24, 134, 104],
+      [6, 82, 64],
+    ],
   },
   dark: {
-    signed: [[150, 204, 255], [74, 142, 208], [38, 76, 118], [29, 31, 35], [122, 54, 40], [216, 103, 76], [255, 178, 158]],
-    ink: [[29, 31, 35], [72, 75, 81], [126, 129, 136], [188, 190, 196], [244, 244, 246]],
-    count: [[29, 31, 35], [24, 74, 60], [30, 122, 96], [79, 186, 148], [176, 240, 212]],
+    signed: [
+      [150, 204, 255],
+      [74, 142, 208],
+      [38, 76, 118],
+      [29, 31, 35],
+      [122, 54, 40],
+      [216, 103, 76],
+      [255, 178, 158],
+    ],
+    ink: [
+      [29, 31, 35],
+      [72, 75, 81],
+      [126, 129, 136],
+      [188, 190, 196],
+      [244, 244, 246],
+    ],
+    count: [
+      [29, 31, 35],
+      [24, 74, 60],
+      [30, 122, 96],
+      [79, 186, 148],
+      [176, 240, 212],
+    ],
   },
 };
 
@@ -27,7 +67,8 @@ function along(stops, t) {
 
 /** A scale: paint(v) is [red, green, blue].  kind "signed" runs from -most to most, the others from least to most. */
 function scale(kind, most, least = 0) {
-  const paint = (v) => along(RAMPS[theme()][kind], kind === "signed" ? (v / most + 1) / 2 : (v - least) / (most - least));
+  const paint = (v) =>
+    along(RAMPS[theme()][kind], kind === "signed" ? (v / most + 1) / 2 : (v - least) / (most - least));
   return Object.assign(paint, { kind, most, least });
 }
 
@@ -61,6 +102,7 @@ function key(paint) {
   };
   draw();
   bar.repaint = draw;
-  const ends = paint.kind === "signed" ? [brief(-paint.most), "0", brief(paint.most)] : [brief(paint.least), brief(paint.most)];
+  const ends =
+    paint.kind === "signed" ? [brief(-paint.most), "0", brief(paint.most)] : [brief(paint.least), brief(paint.most)];
   return h("span", { class: "key" }, h("span", {}, ends[0]), bar, h("span", {}, ends[ends.length - 1]));
 }

@@ -66,7 +66,9 @@ class Conv {
 
   /** The product of one tap, and the sum of one channel's taps, at output (i, j) of filter o. */
   product(o, c, i, j, u, v) {
-    return this.pixel(this.channels(o)[c], i * this.SH + u * this.DH, j * this.SW + v * this.DW) * this.w.at(o, c, u, v);
+    return (
+      this.pixel(this.channels(o)[c], i * this.SH + u * this.DH, j * this.SW + v * this.DW) * this.w.at(o, c, u, v)
+    );
   }
 
   channelSum(o, c, i, j) {
@@ -127,7 +129,7 @@ function sources() {
 
 /** The convolution that the state points at. */
 function currentConv() {
-  return state.src === "toy" ? toyConv(state) : modelConv(state.src, state.img) ?? toyConv(state);
+  return state.src === "toy" ? toyConv(state) : (modelConv(state.src, state.img) ?? toyConv(state));
 }
 
 const convs = new Map();
@@ -138,7 +140,9 @@ function remembered(name, make) {
 }
 
 function toyCase({ s, p, d, flip }) {
-  return DATA.lesson.cases.find((c) => c.stride[0] === s && c.padding[0] === p && c.dilation[0] === d && c.flip === !!flip);
+  return DATA.lesson.cases.find(
+    (c) => c.stride[0] === s && c.padding[0] === p && c.dilation[0] === d && c.flip === !!flip,
+  );
 }
 
 function toyConv(of) {
@@ -155,10 +159,17 @@ function modelConv(label, img) {
   const layer = DATA.model?.layers.find((l) => l.label === label && l.kind === "conv2d");
   const sample = DATA.samples?.[img] ?? DATA.samples?.[0];
   if (!layer || !sample) return null;
-  return remembered(`${label} ${img}`, () => new Conv(label, layer.options, {
-    ...arraysOf(sample.layers[label]), x: inputOf(sample, label), w: values(layer.w), b: values(layer.b),
-    grad_x: gradInputOf(sample, label),
-  }));
+  return remembered(
+    `${label} ${img}`,
+    () =>
+      new Conv(label, layer.options, {
+        ...arraysOf(sample.layers[label]),
+        x: inputOf(sample, label),
+        w: values(layer.w),
+        b: values(layer.b),
+        grad_x: gradInputOf(sample, label),
+      }),
+  );
 }
 
 function arraysOf(ids) {

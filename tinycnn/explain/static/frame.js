@@ -4,13 +4,23 @@
  * The question of a tab and its possible answers: [[text, right?]]; `reveal` is shown once one is chosen, or asked for.
  */
 function lead(number, question, answers, reveal) {
-  const buttons = answers.map(([text], index) => button(text, () => set({ guess: String(index) }), { class: "answer" }));
+  const buttons = answers.map(([text], index) =>
+    button(text, () => set({ guess: String(index) }), { class: "answer" }),
+  );
   const give = button("show me", () => set({ guess: "x" }), { class: "quiet skip" });
   const told = h("div", { class: "reveal", "aria-live": "polite" });
-  const root = h("div", { class: "lead" },
+  const root = h(
+    "div",
+    { class: "lead" },
     h("p", { class: "number", "aria-hidden": "true" }, String(number)),
-    h("div", {}, h("h2", { class: "question" }, question),
-      h("div", { class: "predict", role: "group", "aria-label": "Your prediction" }, buttons, give), told));
+    h(
+      "div",
+      {},
+      h("h2", { class: "question" }, question),
+      h("div", { class: "predict", role: "group", "aria-label": "Your prediction" }, buttons, give),
+      told,
+    ),
+  );
   root.show = (guess) => {
     const open = guess !== "";
     buttons.forEach((b, index) => {
@@ -43,10 +53,26 @@ function code(name, note, whole = false) {
     const [text, comment] = hash < 0 ? [line, ""] : [line.slice(0, hash), line.slice(hash)];
     return h("span", { class: dim ? "line dim" : "line" }, text, comment && h("span", { class: "dim" }, comment), "\n");
   });
-  const unfold = button("whole function", () => { whole = true; show(); }, { class: "quiet unfold" });
-  const root = h("figure", { class: "code" },
-    h("figcaption", {}, h("span", { class: "file" }, `${source.file}:${source.line}`), note && h("span", { class: "why" }, note), unfold),
-    h("pre", { tabindex: 0, "aria-label": `source, ${source.file}` }, h("code", {}, lines)));
+  const unfold = button(
+    "whole function",
+    () => {
+      whole = true;
+      show();
+    },
+    { class: "quiet unfold" },
+  );
+  const root = h(
+    "figure",
+    { class: "code" },
+    h(
+      "figcaption",
+      {},
+      h("span", { class: "file" }, `${source.file}:${source.line}`),
+      note && h("span", { class: "why" }, note),
+      unfold,
+    ),
+    h("pre", { tabindex: 0, "aria-label": `source, ${source.file}` }, h("code", {}, lines)),
+  );
   let at = [];
   const show = () => {
     const folded = !whole && lines.length > 12 && at.length > 0;
@@ -57,7 +83,10 @@ function code(name, note, whole = false) {
       line.classList.toggle("after-gap", folded && index > 0 && Boolean(lines[index - 1].hidden) && !line.hidden);
     });
   };
-  root.lit = (marks) => { at = marks.flatMap((mark) => source.marks[mark] ?? []); show(); };
+  root.lit = (marks) => {
+    at = marks.flatMap((mark) => source.marks[mark] ?? []);
+    show();
+  };
   show();
   return root;
 }
@@ -87,12 +116,35 @@ function player(step, restart) {
     if (!step(1)) restart();
     play.textContent = "❚❚ Pause";
     play.setAttribute("aria-label", "Pause");
-    timer = setInterval(() => { if (root.offsetParent === null || !step(1)) stop(); }, calm.matches ? 900 : 520);
+    timer = setInterval(
+      () => {
+        if (root.offsetParent === null || !step(1)) stop();
+      },
+      calm.matches ? 900 : 520,
+    );
   };
   const play = button("▶ Play", () => (timer ? stop() : start()), { class: "play", "aria-label": "Play" });
-  const root = h("div", { class: "player", role: "group", "aria-label": "Steps" },
-    button("←", () => { stop(); step(-1); }, { "aria-label": "Step back" }), play,
-    button("→", () => { stop(); step(1); }, { "aria-label": "Step" }));
+  const root = h(
+    "div",
+    { class: "player", role: "group", "aria-label": "Steps" },
+    button(
+      "←",
+      () => {
+        stop();
+        step(-1);
+      },
+      { "aria-label": "Step back" },
+    ),
+    play,
+    button(
+      "→",
+      () => {
+        stop();
+        step(1);
+      },
+      { "aria-label": "Step" },
+    ),
+  );
   root.stop = stop;
   return root;
 }
@@ -100,14 +152,42 @@ function player(step, restart) {
 /** Choices that several tabs share: which convolution, image, filter, and the toy's options. */
 function convControls(extra = []) {
   const names = sources();
-  const src = choice("Convolution", names.map((name) => [name, name === "toy" ? "toy 6×6" : name]),
-    (value) => set({ src: value, o: 0, c: 0, i: 0, j: 0, tap: -1 }));
-  const img = choice("Image", (DATA.samples ?? []).map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]), (value) => set({ img: value }));
+  const src = choice(
+    "Convolution",
+    names.map((name) => [name, name === "toy" ? "toy 6×6" : name]),
+    (value) => set({ src: value, o: 0, c: 0, i: 0, j: 0, tap: -1 }),
+  );
+  const img = choice(
+    "Image",
+    (DATA.samples ?? []).map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]),
+    (value) => set({ img: value }),
+  );
   const filter = slider("Filter", 1, 2, (value) => set({ o: value - 1 }));
   const pick = (name) => (value) => set({ [name]: value, i: 0, j: 0 });
-  const p = choice("Padding", [[0, "0"], [1, "1"]], pick("p"));
-  const s = choice("Stride", [[1, "1"], [2, "2"]], pick("s"));
-  const d = choice("Dilation", [[1, "1"], [2, "2"]], pick("d"));
+  const p = choice(
+    "Padding",
+    [
+      [0, "0"],
+      [1, "1"],
+    ],
+    pick("p"),
+  );
+  const s = choice(
+    "Stride",
+    [
+      [1, "1"],
+      [2, "2"],
+    ],
+    pick("s"),
+  );
+  const d = choice(
+    "Dilation",
+    [
+      [1, "1"],
+      [2, "2"],
+    ],
+    pick("d"),
+  );
   const root = h("div", { class: "controls" }, names.length > 1 && src, img, filter, p, s, d, extra);
   root.show = (conv) => {
     const toy = state.src === "toy";
@@ -115,8 +195,12 @@ function convControls(extra = []) {
     img.hidden = toy || DATA.samples.length < 2;
     filter.hidden = conv.O < 2;
     filter.limit(conv.O);
-    src.show(state.src); img.show(state.img); filter.show(Math.min(state.o, conv.O - 1) + 1);
-    p.show(state.p); s.show(state.s); d.show(state.d);
+    src.show(state.src);
+    img.show(state.img);
+    filter.show(Math.min(state.o, conv.O - 1) + 1);
+    p.show(state.p);
+    s.show(state.s);
+    d.show(state.d);
   };
   return root;
 }
@@ -124,7 +208,12 @@ function convControls(extra = []) {
 /** The state's window and filter, kept inside the convolution. */
 function place(conv) {
   const inside = (v, n) => Math.min(Math.max(v, 0), n - 1);
-  return { o: inside(state.o, conv.O), i: inside(state.i, conv.OH), j: inside(state.j, conv.OW), c: inside(state.c, conv.CG) };
+  return {
+    o: inside(state.o, conv.O),
+    i: inside(state.i, conv.OH),
+    j: inside(state.j, conv.OW),
+    c: inside(state.c, conv.CG),
+  };
 }
 
 /** Move the window by arrow keys; it stops at the edges. */

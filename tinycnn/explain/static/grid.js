@@ -18,11 +18,19 @@ class Grid {
     this.marksLayer = h("div", { class: "marks", "aria-hidden": "true" });
     this.marks = new Map();
     const keys = Boolean(this.onmove);
-    this.root = h("div", {
-      class: `grid ${this.role}${this.onpick || this.onhover ? " live" : ""}`, tabindex: keys ? 0 : null,
-      role: keys ? "application" : "img", "aria-label": this.name,
-      "aria-roledescription": keys ? "grid of numbers" : null, onkeydown: (event) => this.keydown(event),
-    }, this.canvas, this.marksLayer);
+    this.root = h(
+      "div",
+      {
+        class: `grid ${this.role}${this.onpick || this.onhover ? " live" : ""}`,
+        tabindex: keys ? 0 : null,
+        role: keys ? "application" : "img",
+        "aria-label": this.name,
+        "aria-roledescription": keys ? "grid of numbers" : null,
+        onkeydown: (event) => this.keydown(event),
+      },
+      this.canvas,
+      this.marksLayer,
+    );
     this.root.repaint = () => this.draw();
     this.root.grid = this;
     this.resize(this.rows, this.cols);
@@ -62,7 +70,10 @@ class Grid {
       this.onhover?.(...at);
       if (event.buttons && this.drags) this.onpick?.(...at);
     });
-    this.root.addEventListener("pointerleave", () => { last = null; this.onleave?.(); });
+    this.root.addEventListener("pointerleave", () => {
+      last = null;
+      this.onleave?.();
+    });
     this.root.addEventListener("pointerdown", (event) => {
       const at = place(event);
       if (!at) return;
@@ -211,12 +222,23 @@ function dashes(context, x, y, width, height, colour, ratio) {
 
 /** A grid under its name. */
 function panel(title, grid, role = grid.role, note = null) {
-  return h("figure", { class: `panel ${role}` }, h("figcaption", {}, title), grid.root, note && h("p", { class: "note" }, note));
+  return h(
+    "figure",
+    { class: `panel ${role}` },
+    h("figcaption", {}, title),
+    grid.root,
+    note && h("p", { class: "note" }, note),
+  );
 }
 
 /** A whole map, without numbers: r, c over an array (H, W). */
 function mapGrid(array, paint, options) {
   return new Grid({
-    rows: array.shape[0], cols: array.shape[1], paint, value: (r, c) => array.at(r, c), text: () => null, ...options,
+    rows: array.shape[0],
+    cols: array.shape[1],
+    paint,
+    value: (r, c) => array.at(r, c),
+    text: () => null,
+    ...options,
   });
 }

@@ -20,11 +20,22 @@ function selfcheck() {
     const same = checks.find((check) => check.name === name);
     const ok = difference <= tolerance;
     if (!same) checks.push({ name, difference, tolerance, ok, count: 1 });
-    else Object.assign(same, { difference: Math.max(same.difference, difference), ok: same.ok && ok, count: same.count + 1 });
+    else
+      Object.assign(same, {
+        difference: Math.max(same.difference, difference),
+        ok: same.ok && ok,
+        count: same.count + 1,
+      });
   };
   checkSizes(note);
   for (const found of DATA.lesson.cases) {
-    const conv = toyConv({ s: found.stride[0], p: found.padding[0], d: found.dilation[0], flip: Number(found.flip), edits: "" });
+    const conv = toyConv({
+      s: found.stride[0],
+      p: found.padding[0],
+      d: found.dilation[0],
+      flip: Number(found.flip),
+      edits: "",
+    });
     checkConv(conv, "the toy", note);
   }
   (DATA.samples ?? []).forEach((sample, img) => checkSample(sample, img, note));
@@ -114,7 +125,8 @@ function checkSample(sample, img, note) {
     const ids = sample.layers[layer.label];
     const out = values(ids.out);
     if (!out) continue;
-    if (!stranger) note(`${name}: ${layer.label}`, difference(twin.layer(layer, inputOf(sample, layer.label)).data, out));
+    if (!stranger)
+      note(`${name}: ${layer.label}`, difference(twin.layer(layer, inputOf(sample, layer.label)).data, out));
     if (layer.kind === "conv2d") checkConv(modelConv(layer.label, img), `${name}: ${layer.label}`, note);
   }
   if (stranger) return;
@@ -134,7 +146,10 @@ function checkGradients(sample, name, last, note) {
   for (const unit of sample.units) {
     const theirs = values(unit.gradient);
     if (!theirs) continue;
-    note(`${name}: gradients of single units`, difference(cropped(browserGradient(sample, unit.layer, unit.index), unit, theirs), theirs));
+    note(
+      `${name}: gradients of single units`,
+      difference(cropped(browserGradient(sample, unit.layer, unit.index), unit, theirs), theirs),
+    );
   }
 }
 
@@ -142,7 +157,12 @@ function checkGradients(sample, name, last, note) {
 function browserGradient(sample, label, index) {
   const out = values(sample.layers[label].out);
   const place = index.reduce((sum, k, axis) => sum + k * out.strides[axis], 0);
-  const gradient = twin.inputGradient(label, place, (l) => inputOf(sample, l), (l) => values(sample.layers[l].out));
+  const gradient = twin.inputGradient(
+    label,
+    place,
+    (l) => inputOf(sample, l),
+    (l) => values(sample.layers[l].out),
+  );
   return new Values(gradient, values(sample.x).shape);
 }
 
@@ -164,17 +184,55 @@ function showSelfcheck(checks) {
   badge.textContent = verdict === "pass" ? "self-check passed" : "self-check failed";
   badge.title = `largest relative difference ${brief(Number(maxdiff))}`;
   if (verdict === "fail") {
-    document.body.prepend(h("p", { class: "alarm", role: "alert" },
-      "The browser’s arithmetic does not reproduce the engine’s numbers on this page. Do not trust what is labelled “browser”. See the self-check."));
+    document.body.prepend(
+      h(
+        "p",
+        { class: "alarm", role: "alert" },
+        "The browser’s arithmetic does not reproduce the engine’s numbers on this page. Do not trust what is labelled “browser”. See the self-check.",
+      ),
+    );
   }
-  const rows = checks.map((check) => h("tr", { class: check.ok ? "" : "bad" }, h("td", {}, check.ok ? "✓" : "✗"),
-    h("th", { scope: "row" }, check.name), h("td", { class: "num" }, Number.isFinite(check.difference) ? brief(check.difference) : "—"),
-    h("td", { class: "num" }, brief(check.tolerance))));
+  const rows = checks.map((check) =>
+    h(
+      "tr",
+      { class: check.ok ? "" : "bad" },
+      h("td", {}, check.ok ? "✓" : "✗"),
+      h("th", { scope: "row" }, check.name),
+      h("td", { class: "num" }, Number.isFinite(check.difference) ? brief(check.difference) : "—"),
+      h("td", { class: "num" }, brief(check.tolerance)),
+    ),
+  );
   const dialog = document.getElementById("checks");
   const close = button("Close", () => dialog.close(), { class: "quiet" });
   dialog.replaceChildren(
     h("h2", {}, verdict === "pass" ? "The browser agrees with the engine" : "The browser disagrees with the engine"),
-    h("p", {}, "When this page opened, the browser recomputed what it will compute for you later and compared it with the arrays that the engine exported. Differences are relative to the largest number of each array; the browser adds in float64, the engine in float32."),
-    h("div", { class: "scroll" }, h("table", { class: "checks" }, h("thead", {}, h("tr", {}, h("th"), h("th", {}, "recomputed"), h("th", { class: "num" }, "difference"), h("th", { class: "num" }, "allowed"))), h("tbody", {}, rows))), close);
+    h(
+      "p",
+      {},
+      "When this page opened, the browser recomputed what it will compute for you later and compared it with the arrays that the engine exported. Differences are relative to the largest number of each array; the browser adds in float64, the engine in float32.",
+    ),
+    h(
+      "div",
+      { class: "scroll" },
+      h(
+        "table",
+        { class: "checks" },
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("th"),
+            h("th", {}, "recomputed"),
+            h("th", { class: "num" }, "difference"),
+            h("th", { class: "num" }, "allowed"),
+          ),
+        ),
+        h("tbody", {}, rows),
+      ),
+    ),
+    close,
+  );
   badge.onclick = () => dialog.showModal();
 }

@@ -1,14 +1,33 @@
 // state: what is looked at, kept in the address after #, so that every view has a link.
 
 const DEFAULTS = {
-  tab: "slide", theme: "", guess: "", // guess: the answer chosen on this tab, "" before one is chosen
-  src: "toy", img: 0, o: 0, i: 2, j: 2, c: 0, // which convolution, image, filter, window, channel
-  s: 1, p: 1, d: 1, flip: 0, edits: "", // the toy's options and the numbers changed in it
-  fill: 0, tap: -1, // im2col: fill step by step; the row looked at
-  n: 7, k: 3, ss: 2, sp: 0, sd: 1, // the size tab's
-  unit: "", scope: "layer", // network
-  step: -1, cell: "", // training: snapshot, cell of the confusion matrix
-  pic: 0, moves: "", // edit
+  tab: "slide",
+  theme: "",
+  guess: "", // guess: the answer chosen on this tab, "" before one is chosen
+  src: "toy",
+  img: 0,
+  o: 0,
+  i: 2,
+  j: 2,
+  c: 0, // which convolution, image, filter, window, channel
+  s: 1,
+  p: 1,
+  d: 1,
+  flip: 0,
+  edits: "", // the toy's options and the numbers changed in it
+  fill: 0,
+  tap: -1, // im2col: fill step by step; the row looked at
+  n: 7,
+  k: 3,
+  ss: 2,
+  sp: 0,
+  sd: 1, // the size tab's
+  unit: "",
+  scope: "layer", // network
+  step: -1,
+  cell: "", // training: snapshot, cell of the confusion matrix
+  pic: 0,
+  moves: "", // edit
 };
 
 const state = { ...DEFAULTS };
@@ -45,5 +64,11 @@ function notify() {
   for (const watcher of watchers) watcher(state);
 }
 
-window.addEventListener("popstate", () => { readHash(); notify(); });
-window.addEventListener("hashchange", () => { readHash(); notify(); });
+window.addEventListener("popstate", () => {
+  readHash();
+  notify();
+});
+window.addEventListener("hashchange", () => {
+  readHash();
+  notify();
+});

@@ -3,50 +3,107 @@
 const backwardTab = {
   id: "backward",
   name: "Backward",
-  lead: (number) => lead(number,
-    "im2col copies pixels into columns; on the way back, col2im adds columns into pixels. Does col2im undo im2col?",
-    [["yes, it is the inverse", false], ["no, it is the adjoint", true]],
-    () => "It is the adjoint: a pixel that was copied into nine windows gets nine gradients back, and their sum is what the chain rule asks for. So col2im(im2col(x)) is x times the number of windows over each pixel, as the last figure shows."),
+  lead: (number) =>
+    lead(
+      number,
+      "im2col copies pixels into columns; on the way back, col2im adds columns into pixels. Does col2im undo im2col?",
+      [
+        ["yes, it is the inverse", false],
+        ["no, it is the adjoint", true],
+      ],
+      () =>
+        "It is the adjoint: a pixel that was copied into nine windows gets nine gradients back, and their sum is what the chain rule asks for. So col2im(im2col(x)) is x times the number of windows over each pixel, as the last figure shows.",
+    ),
 
   build(stage, say) {
-    const sections = [lossSection(), flowSection(), kernelSection(say), adjointSection(), checkSection()].filter(Boolean);
+    const sections = [lossSection(), flowSection(), kernelSection(say), adjointSection(), checkSection()].filter(
+      Boolean,
+    );
     stage.append(...sections.map((section) => section.root));
     return () => sections.forEach((section) => section.update?.());
   },
 };
 
 function section(number, title, text, ...content) {
-  return h("section", { class: "step" }, h("h3", {}, h("span", { class: "step-number" }, number), title), h("p", { class: "prose" }, text), content);
+  return h(
+    "section",
+    { class: "step" },
+    h("h3", {}, h("span", { class: "step-number" }, number), title),
+    h("p", { class: "prose" }, text),
+    content,
+  );
 }
 
 /** Softmax, label, and their difference: where the gradient starts. */
 function lossSection() {
   const last = DATA.model.layers.at(-1).label;
   const body = h("div", { class: "bars" });
-  const img = choice("Image", DATA.samples.map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]), (value) => set({ img: value }));
+  const img = choice(
+    "Image",
+    DATA.samples.map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]),
+    (value) => set({ img: value }),
+  );
   const text = h("p", { class: "note" });
-  const root = section("1", "The loss: prediction minus truth", "For softmax and cross-entropy the gradient of the logits is p − y, as simple as that: too much probability is pushed down, too little is pulled up.",
-    DATA.samples.length > 1 && h("div", { class: "controls" }, img), body, text, code("loss"));
+  const root = section(
+    "1",
+    "The loss: prediction minus truth",
+    "For softmax and cross-entropy the gradient of the logits is p − y, as simple as that: too much probability is pushed down, too little is pulled up.",
+    DATA.samples.length > 1 && h("div", { class: "controls" }, img),
+    body,
+    text,
+    code("loss"),
+  );
   root.querySelector(".code").lit(["slope"]);
-  return { root, update() {
-    const sample = currentSample();
-    img.show(state.img);
-    const p = twin.softmax(values(sample.layers[last].out));
-    const slope = values(sample.layers[last].grad_out);
-    body.replaceChildren(h("div", { class: "bar-row head" }, h("span"), h("span", {}, "p ", origin("browser")), h("span", {}, "p − y ", slope && origin("engine"))),
-      ...p.map((probability, k) => h("div", { class: `bar-row${k === sample.label ? " truth" : ""}` }, h("span", { class: "bar-name" }, DATA.classes[k] ?? k),
-        meter(probability, "output", probability.toFixed(3)), slope && signedMeter(slope.at(k), 1, minus(slope.at(k).toFixed(3))))));
-    text.textContent = `${DATA.classes[sample.label]} is the truth; the loss is ${round(sample.loss, 4)}.`;
-  } };
+  return {
+    root,
+    update() {
+      const sample = currentSample();
+      img.show(state.img);
+      const p = twin.softmax(values(sample.layers[last].out));
+      const slope = values(sample.layers[last].grad_out);
+      body.replaceChildren(
+        h(
+          "div",
+          { class: "bar-row head" },
+          h("span"),
+          h("span", {}, "p ", origin("browser")),
+          h("span", {}, "p − y ", slope && origin("engine")),
+        ),
+        ...p.map((probability, k) =>
+          h(
+            "div",
+            { class: `bar-row${k === sample.label ? " truth" : ""}` },
+            h("span", { class: "bar-name" }, DATA.classes[k] ?? k),
+            meter(probability, "output", probability.toFixed(3)),
+            slope && signedMeter(slope.at(k), 1, minus(slope.at(k).toFixed(3))),
+          ),
+        ),
+      );
+      text.textContent = `${DATA.classes[sample.label]} is the truth; the loss is ${round(sample.loss, 4)}.`;
+    },
+  };
 }
 
 function meter(share, role, text) {
-  return h("span", { class: "meter" }, h("span", { class: `amount ${role}`, style: { width: `${Math.max(share, 0) * 100}%` } }), h("span", { class: "num" }, text));
+  return h(
+    "span",
+    { class: "meter" },
+    h("span", { class: `amount ${role}`, style: { width: `${Math.max(share, 0) * 100}%` } }),
+    h("span", { class: "num" }, text),
+  );
 }
 
 function signedMeter(v, most, text) {
   const width = Math.min(Math.abs(v) / most, 1) * 50;
-  return h("span", { class: "meter signed" }, h("span", { class: `amount ${v < 0 ? "minus" : "plus"}`, style: { width: `${width}%`, left: `${v < 0 ? 50 - width : 50}%` } }), h("span", { class: "num" }, text));
+  return h(
+    "span",
+    { class: "meter signed" },
+    h("span", {
+      class: `amount ${v < 0 ? "minus" : "plus"}`,
+      style: { width: `${width}%`, left: `${v < 0 ? 50 - width : 50}%` },
+    }),
+    h("span", { class: "num" }, text),
+  );
 }
 
 /** Activations and their gradients side by side, and how large the gradients are. */
@@ -55,32 +112,70 @@ function flowSection() {
   const listing = code("sigmoid");
   listing.lit(["slope"]);
   const sigmoid = DATA.model.layers.some((layer) => layer.kind === "sigmoid");
-  const root = section("2", "Back through the layers", sigmoid
-    ? "Every layer hands its gradient to the one before. A sigmoid multiplies it by y (1 − y), at most a quarter: after four of them little is left. The bars show how large gradients are, on a logarithmic scale."
-    : "Every layer hands its gradient to the one before. The bars show how large gradients are, on a logarithmic scale.", body, sigmoid && listing);
+  const root = section(
+    "2",
+    "Back through the layers",
+    sigmoid
+      ? "Every layer hands its gradient to the one before. A sigmoid multiplies it by y (1 − y), at most a quarter: after four of them little is left. The bars show how large gradients are, on a logarithmic scale."
+      : "Every layer hands its gradient to the one before. The bars show how large gradients are, on a logarithmic scale.",
+    body,
+    sigmoid && listing,
+  );
   let shown = null;
-  return { root, update() {
-    if (shown === state.img) return;
-    shown = state.img;
-    const sample = currentSample();
-    const layers = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
-    body.replaceChildren(h("div", { class: "flow-row head" }, h("span"), h("span", {}, "activation"), h("span", { class: "gradient" }, "its gradient"), h("span", {}, "size of the gradient")),
-      ...layers.map((layer) => flowRow(layer, sample)).reverse());
-  } };
+  return {
+    root,
+    update() {
+      if (shown === state.img) return;
+      shown = state.img;
+      const sample = currentSample();
+      const layers = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
+      body.replaceChildren(
+        h(
+          "div",
+          { class: "flow-row head" },
+          h("span"),
+          h("span", {}, "activation"),
+          h("span", { class: "gradient" }, "its gradient"),
+          h("span", {}, "size of the gradient"),
+        ),
+        ...layers.map((layer) => flowRow(layer, sample)).reverse(),
+      );
+    },
+  };
 }
 
 function flowRow(layer, sample) {
-  const { out, grad_out } = arraysOf({ out: sample.layers[layer.label].out, grad_out: sample.layers[layer.label].grad_out });
+  const { out, grad_out } = arraysOf({
+    out: sample.layers[layer.label].out,
+    grad_out: sample.layers[layer.label].grad_out,
+  });
   const maps = (array, role) => (array ? smallMaps(array, role) : h("span", { class: "note" }, "left out"));
   const rms = (list) => list?.find((entry) => entry.layer === layer.label)?.rms;
   const all = [...DATA.flow.now, ...(DATA.flow.untrained ?? [])].map((entry) => entry.rms).filter((v) => v > 0);
   const [least, most] = [Math.log10(Math.min(...all)) - 0.3, Math.log10(Math.max(...all))];
   const share = (v) => (v > 0 ? (Math.log10(v) - least) / (most - least || 1) : 0);
-  const bar = (name, v, text) => h("span", { class: `rms-bar ${name}` }, meter(share(v), "gradient", ""), h("span", { class: "num" }, brief(v), text && h("small", {}, ` ${text}`)));
+  const bar = (name, v, text) =>
+    h(
+      "span",
+      { class: `rms-bar ${name}` },
+      meter(share(v), "gradient", ""),
+      h("span", { class: "num" }, brief(v), text && h("small", {}, ` ${text}`)),
+    );
   const compared = state.img === 0 && DATA.flow.untrained;
-  return h("div", { class: "flow-row" }, h("b", {}, layer.label), maps(out, "output"), maps(grad_out, "gradient"),
-    h("span", { class: "rms" },
-    compared ? [bar("now", rms(DATA.flow.now), "now"), bar("untrained", rms(DATA.flow.untrained), "untrained")] : grad_out && bar("now", rmsOf(grad_out), "")));
+  return h(
+    "div",
+    { class: "flow-row" },
+    h("b", {}, layer.label),
+    maps(out, "output"),
+    maps(grad_out, "gradient"),
+    h(
+      "span",
+      { class: "rms" },
+      compared
+        ? [bar("now", rms(DATA.flow.now), "now"), bar("untrained", rms(DATA.flow.untrained), "untrained")]
+        : grad_out && bar("now", rmsOf(grad_out), ""),
+    ),
+  );
 }
 
 function rmsOf(array) {
@@ -91,104 +186,29 @@ function smallMaps(array, role) {
   const paint = role === "gradient" ? scale("signed", array.most) : scaleFor(array);
   if (array.shape.length === 1) {
     const columns = Math.min(array.shape[0], 30);
-    return h("span", { class: "maps" }, new Grid({ rows: Math.ceil(array.shape[0] / columns), cols: columns, cell: columns < 20 ? 16 : 6, paint, role, text: () => null, name: role,
-      value: (r, c) => (r * columns + c < array.shape[0] ? array.at(r * columns + c) : null) }).root);
+    return h(
+      "span",
+      { class: "maps" },
+      new Grid({
+        rows: Math.ceil(array.shape[0] / columns),
+        cols: columns,
+        cell: columns < 20 ? 16 : 6,
+        paint,
+        role,
+        text: () => null,
+        name: role,
+        value: (r, c) => (r * columns + c < array.shape[0] ? array.at(r * columns + c) : null),
+      }).root,
+    );
   }
-  return h("span", { class: "maps" }, Array.from({ length: Math.min(array.shape[0], 6) }, (_, c) => mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: `${role} ${c + 1}` }).root));
-}
-
-/** The weight gradient as a product with the columns, and col2im as adding up; one window at a time. */
-function kernelSection(say) {
-  const controls = convControls();
-  const channel = slider("Channel", 1, 2, (value) => set({ c: value - 1 }));
-  controls.append(channel);
-  const into = h("div", { class: "into" });
-  const back = h("div", { class: "into" });
-  const play = player((by) => stepWindow(currentConv(), by), () => set({ i: 0, j: 0 }));
-  const missing = h("p", { class: "note" });
-  const root = section("3", "Into the kernel, and back to the pixels", "Every output pulls on the weights through the pixels it saw, and on the pixels through the weights it used. Step through the windows and watch both sums grow.",
-    controls, h("div", { class: "tools-row" }, play), missing,
-    h("h4", {}, h("code", {}, "dw = dy @ cols.T"), " every window adds its pixels, times its gradient"), into,
-    h("h4", {}, h("code", {}, "dx = col2im(w.T @ dy)"), " every window adds its weights, times its gradient, to the pixels under it"), back, say, code("backward"), code("col2im"));
-  root.querySelectorAll(".code")[0].lit(["weight", "cols", "col2im"]);
-  root.querySelectorAll(".code")[1].lit(["add"]);
-  let view = null;
-  return { root, update() {
-    let conv = currentConv();
-    if (!conv.engine) conv = toyConv({ ...state, edits: "" });
-    controls.show(conv);
-    channel.hidden = conv.CG < 2;
-    channel.limit(conv.CG);
-    channel.show(place(conv).c + 1);
-    const ready = conv.grad_out && conv.grad_w && conv.grad_x;
-    missing.textContent = ready ? "" : "The gradients of this layer and image were left out of the page to keep it small.";
-    into.hidden = back.hidden = !ready;
-    if (!ready) return;
-    const shown = `${conv.name} ${conv.FH} ${conv.OH} ${conv.OW}`;
-    if (view?.shown !== shown) view = { ...kernelView(conv, into, back), shown };
-    view.draw(conv, say);
-  } };
-}
-
-function kernelView(conv, into, back) {
-  const side = (cells, most, room) => Math.min(most, room / cells);
-  const move = (di, dj) => moveWindow(currentConv(), di, dj);
-  const pick = (i, j) => set({ i, j });
-  const make = (name, role, rows, cols, most, room, options = {}) => new Grid({ name, role, rows, cols, cell: side(cols, most, room), ...options });
-  const dy = make("Gradient of the output; arrow keys move the window", "gradient", conv.OH, conv.OW, 34, 200, { onmove: move, onpick: pick });
-  const x = make("Input", "input", conv.FH, conv.FW, 30, 220);
-  const share = make("What this window adds", "plain", conv.KH, conv.KW, 38, 116);
-  const soFar = make("Weight gradient so far", "gradient", conv.KH, conv.KW, 38, 116);
-  const whole = make("Weight gradient of the engine", "gradient", conv.KH, conv.KW, 38, 116);
-  into.replaceChildren(panel(["gradient ", h("i", {}, "dy")], dy), h("span", { class: "sign" }, "·"), panel(["input ", h("i", {}, "x")], x), h("span", { class: "sign" }, "→"), panel("dy · window", share, "plain", origin("browser")),
-    h("span", { class: "sign" }, "+"), panel("sum so far", soFar, "gradient", origin("browser")), panel(h("i", {}, "dw"), whole, "gradient", origin("engine")));
-  const column = make("This window’s column of the columns’ gradient", "gradient", conv.KH, conv.KW, 38, 116);
-  const pixels = make("Gradient of the input so far", "gradient", conv.FH, conv.FW, 30, 220);
-  const all = make("Gradient of the input, of the engine", "gradient", conv.FH, conv.FW, 30, 220);
-  back.replaceChildren(panel(h("code", {}, "dcols"), column, "gradient", h("span", {}, "one column")), h("span", { class: "sign" }, "+"), panel("sum so far", pixels, "gradient", origin("browser")), panel(h("i", {}, "dx"), all, "gradient", origin("engine")));
-  return { draw: (now, say) => drawKernel(now, { dy, x, share, soFar, whole, column, pixels, all }, say) };
-}
-
-function drawKernel(now, grids, say) {
-  const { o, i, j, c } = place(now);
-  const l = i * now.OW + j;
-  const channel = now.channels(o)[c];
-  const text = now.whole ? (v) => round(v, 0) : (v) => brief(v);
-  const signed = (array) => scale("signed", array.most);
-  const gradient = now.grad_out.part(o);
-  const g = gradient.at(i, j);
-  grids.dy.set({ value: (r, q) => gradient.at(r, q), paint: signed(gradient), text: now.whole ? text : () => null });
-  grids.dy.mark("unit", [[i, j, 1, 1]], "window");
-  const frame = (r, q) => (now.inFrame(r, q) ? "pad" : null);
-  grids.x.set({ value: (r, q) => now.pixel(channel, r, q), kind: frame, paint: scaleFor(now.x.part(channel)), text: now.whole ? text : () => null });
-  grids.x.mark("window", [now.box(i, j)], "window");
-  const at = (u, v, ll) => { const [a, b] = now.position(ll); return now.pixel(channel, a * now.SH + u * now.DH, b * now.SW + v * now.DW) * gradient.data[ll]; };
-  const dw = now.grad_w.part(o).part(c);
-  grids.share.set({ value: (u, v) => at(u, v, l), paint: signed(dw), text });
-  const sums = (u, v) => { let sum = 0; for (let ll = 0; ll <= l; ll++) sum += at(u, v, ll); return sum; };
-  grids.soFar.set({ value: sums, paint: signed(dw), text });
-  grids.whole.set({ value: (u, v) => dw.at(u, v), paint: signed(dw), text });
-  drawBack(now, grids, { o, c, l, i, j, channel }, text);
-  const last = l === now.L - 1;
-  say.say(`Window (${i}, ${j}), gradient ${exactly(g)}: ${last ? "the last one; both sums are now the engine’s gradients." : `${count(l + 1, "window")} of ${now.L} added.`}`);
-}
-
-function drawBack(now, grids, { o, c, l, i, j, channel }, text) {
-  const group = Math.floor(o / (now.O / now.G));
-  const entry = (u, v, ll) => now.gradColumn(group, now.row(c, u, v), ll);
-  const dx = now.grad_x.part(channel);
-  const paint = scale("signed", dx.most);
-  grids.column.set({ value: (u, v) => entry(u, v, l), paint, text });
-  const sums = new Float64Array(now.FH * now.FW);
-  for (let ll = 0; ll <= l; ll++) {
-    const [a, b] = now.position(ll);
-    for (const [u, v, r, q] of now.window(a, b)) sums[r * now.FW + q] += entry(u, v, ll);
-  }
-  const kind = (r, q) => (now.inFrame(r, q) ? "pad" : null);
-  const write = now.whole ? text : () => null;
-  grids.pixels.set({ value: (r, q) => sums[r * now.FW + q], paint, kind, text: write });
-  grids.pixels.mark("window", [now.box(i, j)], "window");
-  grids.all.set({ value: (r, q) => (now.inFrame(r, q) ? null : dx.at(r - now.PH, q - now.PW)), paint, kind, text: write });
+  return h(
+    "span",
+    { class: "maps" },
+    Array.from(
+      { length: Math.min(array.shape[0], 6) },
+      (_, c) => mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: `${role} ${c + 1}` }).root,
+    ),
+  );
 }
 
 /** Adjoint, not inverse. */
@@ -197,18 +217,73 @@ function adjointSection() {
   const x = toyConv({ ...DEFAULTS }).x.part(0);
   const grid = (array, role, paint, name) => mapGrid(array, paint, { role, cell: 32, text: (v) => round(v, 0), name });
   const [there, many] = [values(back).part(0), values(counts).part(0)];
-  return { root: section("4", "Adjoint, not inverse", "Two facts, computed by the engine for the toy with padding 1. For any columns c the two inner products agree: that is what makes col2im right for gradients. And going there and back multiplies every pixel by the number of windows that cover it.",
-    h("div", { class: "inner" }, h("span", {}, "⟨ im2col(x), c ⟩ = ", h("b", {}, round(left))), h("span", {}, "⟨ x, col2im(c) ⟩ = ", h("b", {}, round(right))), origin("engine")),
-    h("div", { class: "into" }, panel(h("i", {}, "x"), grid(x, "input", scaleFor(x), "x")), h("span", { class: "sign" }, "×"), panel("windows per pixel", grid(many, "plain", scale("count", 9), "Windows per pixel")),
-      h("span", { class: "sign" }, "="), panel(h("code", {}, "col2im(im2col(x))"), grid(there, "gradient", scaleFor(there), "There and back")))) };
+  return {
+    root: section(
+      "4",
+      "Adjoint, not inverse",
+      "Two facts, computed by the engine for the toy with padding 1. For any columns c the two inner products agree: that is what makes col2im right for gradients. And going there and back multiplies every pixel by the number of windows that cover it.",
+      h(
+        "div",
+        { class: "inner" },
+        h("span", {}, "⟨ im2col(x), c ⟩ = ", h("b", {}, round(left))),
+        h("span", {}, "⟨ x, col2im(c) ⟩ = ", h("b", {}, round(right))),
+        origin("engine"),
+      ),
+      h(
+        "div",
+        { class: "into" },
+        panel(h("i", {}, "x"), grid(x, "input", scaleFor(x), "x")),
+        h("span", { class: "sign" }, "×"),
+        panel("windows per pixel", grid(many, "plain", scale("count", 9), "Windows per pixel")),
+        h("span", { class: "sign" }, "="),
+        panel(h("code", {}, "col2im(im2col(x))"), grid(there, "gradient", scaleFor(there), "There and back")),
+      ),
+    ),
+  };
 }
 
 /** Analytic against numeric, for some weights. */
 function checkSection() {
   if (!DATA.gradcheck) return null;
   const { layer, rows } = DATA.gradcheck;
-  const far = ({ analytic, numeric }) => Math.abs(analytic - numeric) / Math.max(Math.abs(analytic), Math.abs(numeric), 1e-12);
-  const body = rows.map((row) => h("tr", {}, h("th", { scope: "row" }, `w[${row.index.join(", ")}]`), h("td", { class: "num" }, minus(row.analytic.toExponential(6))), h("td", { class: "num" }, minus(row.numeric.toExponential(6))), h("td", { class: "num" }, brief(far(row)))));
-  return { root: section("5", "Is it right?", `Move one weight of ${layer} a little both ways and see how the loss changes: that must be its gradient. ${rows.length} weights drawn at random, in float64, by the engine; the largest relative difference is ${brief(Math.max(...rows.map(far)))}.`,
-    h("div", { class: "scroll", tabindex: 0 }, h("table", { class: "gradcheck" }, h("thead", {}, h("tr", {}, h("th", {}, "weight"), h("th", { class: "num" }, "backward"), h("th", { class: "num" }, "finite differences"), h("th", { class: "num" }, "relative difference"))), h("tbody", {}, body)))) };
+  const far = ({ analytic, numeric }) =>
+    Math.abs(analytic - numeric) / Math.max(Math.abs(analytic), Math.abs(numeric), 1e-12);
+  const body = rows.map((row) =>
+    h(
+      "tr",
+      {},
+      h("th", { scope: "row" }, `w[${row.index.join(", ")}]`),
+      h("td", { class: "num" }, minus(row.analytic.toExponential(6))),
+      h("td", { class: "num" }, minus(row.numeric.toExponential(6))),
+      h("td", { class: "num" }, brief(far(row))),
+    ),
+  );
+  return {
+    root: section(
+      "5",
+      "Is it right?",
+      `Move one weight of ${layer} a little both ways and see how the loss changes: that must be its gradient. ${rows.length} weights drawn at random, in float64, by the engine; the largest relative difference is ${brief(Math.max(...rows.map(far)))}.`,
+      h(
+        "div",
+        { class: "scroll", tabindex: 0 },
+        h(
+          "table",
+          { class: "gradcheck" },
+          h(
+            "thead",
+            {},
+            h(
+              "tr",
+              {},
+              h("th", {}, "weight"),
+              h("th", { class: "num" }, "backward"),
+              h("th", { class: "num" }, "finite differences"),
+              h("th", { class: "num" }, "relative difference"),
+            ),
+          ),
+          h("tbody", {}, body),
+        ),
+      ),
+    ),
+  };
 }

@@ -47,7 +47,12 @@ const twin = {
   pool(x, layer, visit) {
     const [C, H, W] = x.shape;
     const [, OH, OW] = layer.shape_out;
-    const { kernel_size: [KH, KW], stride: [SH, SW], padding: [PH, PW], dilation: [DH, DW] = [1, 1] } = layer.options;
+    const {
+      kernel_size: [KH, KW],
+      stride: [SH, SW],
+      padding: [PH, PW],
+      dilation: [DH, DW] = [1, 1],
+    } = layer.options;
     for (let c = 0, place = 0; c < C; c++) {
       for (let i = 0; i < OH; i++) {
         for (let j = 0; j < OW; j++, place++) {
@@ -76,7 +81,9 @@ const twin = {
 
   max_pool2d(x, layer) {
     const out = new Values(new Float64Array(layer.shape_out.reduce((a, b) => a * b)), layer.shape_out);
-    twin.pool(x, layer, (place, pixels) => { out.data[place] = Math.max(...pixels.map((k) => x.data[k])); });
+    twin.pool(x, layer, (place, pixels) => {
+      out.data[place] = Math.max(...pixels.map((k) => x.data[k]));
+    });
     return out;
   },
 
@@ -87,7 +94,8 @@ const twin = {
     dropout: (v) => v, // in evaluation nothing is dropped
   },
 
-  slope: { // in terms of the output y
+  slope: {
+    // in terms of the output y
     sigmoid: (y) => y * (1 - y),
     relu: (y) => (y > 0 ? 1 : 0),
     tanh: (y) => 1 - y * y,
@@ -96,8 +104,12 @@ const twin = {
 
   /** Whether all layers of the model are known here; if not, the first that is not. */
   stranger() {
-    return DATA.model.layers.find((layer) => !(layer.kind in twin.each) && !["flatten", "conv2d", "linear", "avg_pool2d", "max_pool2d"].includes(layer.kind)
-      || (layer.kind in { conv2d: 1, linear: 1 } && !layer.w));
+    return DATA.model.layers.find(
+      (layer) =>
+        (!(layer.kind in twin.each) &&
+          !["flatten", "conv2d", "linear", "avg_pool2d", "max_pool2d"].includes(layer.kind)) ||
+        (layer.kind in { conv2d: 1, linear: 1 } && !layer.w),
+    );
   },
 
   /** One layer on one example. */
@@ -146,16 +158,25 @@ const twin = {
     } else if (layer.kind === "conv2d") {
       twin.convBack(x, values(layer.w), layer, dy, dx);
     } else if (layer.kind === "avg_pool2d") {
-      twin.pool(x, layer, (place, pixels, count) => { for (const k of pixels) dx[k] += dy[place] / count; });
+      twin.pool(x, layer, (place, pixels, count) => {
+        for (const k of pixels) dx[k] += dy[place] / count;
+      });
     } else {
-      twin.pool(x, layer, (place, pixels) => { dx[pixels.find((k) => x.data[k] === y.data[place])] += dy[place]; });
+      twin.pool(x, layer, (place, pixels) => {
+        dx[pixels.find((k) => x.data[k] === y.data[place])] += dy[place];
+      });
     }
     return dx;
   },
 
   /** col2im of w.T @ dy, one output at a time. */
   convBack(x, w, layer, dy, dx) {
-    const { stride: [SH, SW], padding: [PH, PW], dilation: [DH, DW], groups: G } = layer.options;
+    const {
+      stride: [SH, SW],
+      padding: [PH, PW],
+      dilation: [DH, DW],
+      groups: G,
+    } = layer.options;
     const [, H, W] = x.shape;
     const [O, CG, KH, KW] = w.shape;
     const [, OH, OW] = layer.shape_out;

@@ -1,0 +1,153 @@
+// network_unit: one number of one layer, the part of the image that it can see, and its gradient by the image.
+
+/** The chosen unit {layer, index}: from the state, or the strongest of the last convolution's first map. */
+function currentUnit() {
+  const [label, place] = state.unit.split(":");
+  const layer = DATA.model.layers.find((l) => l.label === label);
+  const index = (place ?? "").split(".").map(Number);
+  const fits =
+    layer &&
+    index.length === layer.shape_out.length &&
+    index.every((k, axis) => Number.isInteger(k) && k >= 0 && k < layer.shape_out[axis]);
+  if (fits) return { layer, index };
+  const last = DATA.model.layers.filter((l) => l.kind === "conv2d").at(-1) ?? DATA.model.layers.at(-1);
+  return { layer: last, index: strongest(last.label, 0) ?? last.shape_out.map(() => 0) };
+}
+
+/** The unit of map c whose gradient the engine worked out. */
+function strongest(label, c) {
+  return currentSample().units.find((unit) => unit.layer === label && unit.index[0] === c)?.index;
+}
+
+function choose(layer, index) {
+  set({ unit: `${layer.label}:${index.join(".")}` });
+}
+
+/** The part of the image that a unit can see: [row, column, height, width], clipped to the image. */
+function fieldBox(layer, index) {
+  const [, H, W] = values(currentSample().x).shape;
+  if (!layer.field || index.length !== 3) return [0, 0, H, W];
+  const side = (axis, size) => {
+    const first = layer.field.start[axis] + index[axis + 1] * layer.field.jump[axis];
+    return [Math.max(first, 0), Math.min(first + layer.field.size[axis], size)];
+  };
+  const [[top, bottom], [left, right]] = [side(0, H), side(1, W)];
+  return [top, left, bottom - top, right - left];
+}
+
+/** The gradient of a unit by the image, and who worked it out. */
+function gradientOf({ layer, index }) {
+  const sample = currentSample();
+  const known = sample.units.find((unit) => unit.layer === layer.label && String(unit.index) === String(index));
+  const theirs = known && values(known.gradient);
+  const shape = values(sample.x).shape;
+  if (theirs) {
+    const whole = new Values(new Float32Array(shape.reduce((a, b) => a * b)), shape);
+    const [C, height, width] = theirs.shape;
+    for (let c = 0; c < C; c++) {
+      for (let r = 0; r < height; r++) {
+        for (let q = 0; q < width; q++)
+          whole.data[(c * shape[1] + known.corner[0] + r) * shape[2] + known.corner[1] + q] = theirs.at(c, r, q);
+      }
+    }
+    return [whole, "engine"];
+  }
+  return twin.stranger() ? [null, "browser"] : [browserGradient(sample, layer.label, index), "browser"];
+}
+
+function inspectorOf() {
+  const title = h("h3", {});
+  const value = h("div", { class: "unit-value" });
+  const room = h("div", { class: "inspect-grids" });
+  const who = h("p", { class: "note" });
+  const point = h("p", { class: "note hover", role: "status" });
+  const pick = h(
+    "select",
+    {
+      "aria-label": "Layer",
+      onchange: () =>
+        choose(byLabel(pick.value), strongest(pick.value, 0) ?? byLabel(pick.value).shape_out.map(() => 0)),
+    },
+    DATA.model.layers
+      .filter((layer) => !SILENT.includes(layer.kind))
+      .map((layer) => h("option", { value: layer.label }, layer.label)),
+  );
+  const map = slider("Map", 1, 2, (c) => {
+    const { layer } = currentUnit();
+    choose(layer, strongest(layer.label, c - 1) ?? [c - 1, ...layer.shape_out.slice(1).map(() => 0)]);
+  });
+  const root = h(
+    "aside",
+    { class: "inspector", "aria-label": "The chosen unit" },
+    title,
+    value,
+    h("div", { class: "controls" }, h("label", { class: "control" }, h("span", { class: "name" }, "Layer"), pick), map),
+    room,
+    point,
+    who,
+  );
+  return {
+    root,
+    show(unit) {
+      const { layer, index } = unit;
+      const out = values(currentSample().layers[layer.label].out).at(...index);
+      title.textContent =
+        index.length === 3
+          ? `${layer.label}, map ${index[0] + 1}, unit (${index[1]}, ${index[2]})`
+          : `${layer.label}, number ${index[0]}${layer === DATA.model.layers.at(-1) ? `: ${DATA.classes[index[0]]}` : ""}`;
+      value.replaceChildren(
+        h("output", { class: "value", data: { value: exact(out) } }, exactly(out)),
+        origin("engine"),
+      );
+      pick.value = layer.label;
+      map.limit(layer.shape_out[0]);
+      map.show(index[0] + 1);
+      const [gradient, by] = gradientOf(unit);
+      room.replaceChildren(...inspectGrids(unit, gradient, by, point));
+      who.textContent =
+        by === "engine"
+          ? "This is the engine’s own gradient: its tape, played back from this number."
+          : gradient
+            ? "Worked out by the browser, whose arithmetic was compared with the engine’s when the page opened. The engine’s own is here for the strongest unit of each map."
+            : "The browser does not know a layer of this model, so it shows only the engine’s own gradients.";
+    },
+  };
+}
+
+function byLabel(label) {
+  return DATA.model.layers.find((layer) => layer.label === label);
+}
+
+function inspectGrids({ layer, index }, gradient, by, point) {
+  const x = values(currentSample().x);
+  const cell = Math.min(26, 250 / x.shape[2]);
+  const box = fieldBox(layer, index);
+  const sees = mapGrid(x.part(0), scaleFor(x), { role: "input", cell, name: "The image, with the receptive field" });
+  sees.mark("field", [box], "window");
+  const grids = [panel(["can see", h("span", { class: "dims" }, `${box[2]} × ${box[3]}`)], sees)];
+  if (gradient) {
+    const map = gradient.part(0);
+    const looks = mapGrid(map, scale("signed", map.most), {
+      role: "gradient",
+      cell,
+      name: "Gradient of the unit by the image",
+      onhover: (r, q) => {
+        point.textContent = `∂unit / ∂pixel (${r}, ${q}) = ${by === "engine" ? exactly(map.at(r, q)) : brief(map.at(r, q))}`;
+      },
+      onleave: () => {
+        point.textContent = "";
+      },
+    });
+    looks.mark("field", [box], "window");
+    grids.push(
+      panel(["looks at", h("span", { class: "dims" }, "gradient")], looks),
+      h("div", { class: "below" }, key(looks.paint), origin(by)),
+    );
+  }
+  return grids;
+}
+
+function unitSentence({ layer, index }) {
+  const [top, left, height, width] = fieldBox(layer, index);
+  return `This number of ${layer.label} can see ${height} × ${width} pixels, from row ${top}, column ${left}.`;
+}
