@@ -15,7 +15,7 @@ import numpy as np
 from tinycnn import functional as F
 from tinycnn import geometry
 from tinycnn.backend import Array
-from tinycnn.explain.trace import Trace, trace
+from tinycnn.explain.trace import LayerRecord, Trace, trace
 from tinycnn.nn import Conv2d, Sequential
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col, pad
 from tinycnn.tensor import Tensor
@@ -111,11 +111,12 @@ def adjoint(x: Array, kernel: int, stride: int, padding: int, seed: int = 1) -> 
     }
 
 
-def partials(record: Any) -> Array:
+def partials(record: LayerRecord) -> Array:
     """A convolution's output, channel by channel of its input: (CG, O, OH, OW), which add up, with the bias, to out.
 
-    The engine convolves each channel by itself; CG counts the channels of one group.
+    The engine convolves each channel of the first image by itself; CG counts the channels of one group.
     """
+    assert record.w is not None  # it is a convolution
     _, CG = record.w.shape[:2]
     groups = record.options["groups"]
     found = []

@@ -18,6 +18,7 @@ from tinycnn.tape import no_grad
 from tinycnn.tensor import Tensor
 
 STEP = 1e-5  # of the finite differences, in float64
+MAPS = 64  # of a layer: more are not drawn
 SILENT = ("flatten", "dropout")  # layers whose outputs are their inputs' numbers
 
 
@@ -35,12 +36,12 @@ def strongest_units(trace: Trace, per_vector: int = 6) -> list[Unit]:
     output of the net, each with its gradient by the input."""
     found = []
     for record in trace.layers:
-        if record.kind in SILENT:
-            continue
         out = record.out[0]
+        if record.kind in SILENT or out.ndim not in (1, 3):
+            continue
         if out.ndim == 3:
             W = out.shape[2]
-            places = enumerate(out.reshape(len(out), -1).argmax(axis=1).tolist())
+            places = enumerate(out[:MAPS].reshape(min(MAPS, len(out)), -1).argmax(axis=1).tolist())
             indices: list[tuple[int, ...]] = [(c, *divmod(place, W)) for c, place in places]
         else:
             number = out.size if record is trace.layers[-1] else min(per_vector, out.size)

@@ -19,6 +19,7 @@ from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
 from tinycnn.training.run import Record, as_row
 
 SCHEMA = 1
+PARTIALS = 500_000  # numbers in the partial maps of a convolution; of a larger one the browser works them out
 MISTAKES = 24  # worst mistakes that the page shows
 PICTURES = 30  # test images that can be edited
 
@@ -43,31 +44,42 @@ def report(
     snapshots   (epoch, the first convolution's weights at that time), for the slider over training
     test        images and labels, as a Dataset or a pair of arrays: for the confusion matrix and the worst mistakes
     untrained   the trace of the same image by the model as it began, to compare how large gradients are
+    trained     False makes the page say that this net has learnt nothing yet
 
     Arrays that would take the file above max_mb megabytes are left out, the least important first, and the page says
-    which.  ValueError where even the necessary ones do not fit, or a trace has several images, or no labels.
+    which.  ValueError where even the necessary ones do not fit, or for a trace that is not of one image and its label.
     """
     group = [traces] if isinstance(traces, Trace) else list(traces)
-    for trace in group:
-        if len(trace.x) != 1 or trace.y is None:
-            raise ValueError(
-                f"report: each trace must be of one image with its label, got a trace of {len(trace.x)} images "
-                f"{'without labels' if trace.y is None else 'with labels'}; call trace(model, x[i:i+1], y[i:i+1])"
-            )
-    if not group:
-        raise ValueError("report: got no trace, expected at least one")
+    names = _checked(group, classes)
     arrays = Arrays()
-    data = _data(arrays, group, classes, untrained, trained)
+    data = _data(arrays, group, names, untrained, trained)
     data["title"] = title
-    data["training"] = _training(arrays, group[0], classes, history, snapshots, test)
+    data["training"] = _training(arrays, group[0], history, snapshots, test)
     text = render(title, data, arrays, max_mb)
     path = Path(path)
     write_atomically(path, text.encode("utf-8"))
     return path
 
 
+def _checked(traces: list[Trace], classes: Sequence[str] | None) -> list[str]:
+    """The names of the classes, or an error that says what is wrong with the traces."""
+    if not traces:
+        raise ValueError("report: got no trace, expected at least one")
+    for trace in traces:
+        if len(trace.x) != 1 or trace.x.ndim != 4 or trace.y is None:
+            raise ValueError(
+                f"report: each trace must be of one image (1, C, H, W) with its label, got {trace.x.shape} "
+                f"{'without label' if trace.y is None else 'with labels'}; use trace(model, x[i:i+1], y[i:i+1])"
+            )
+    outputs = traces[0].out.shape[1]
+    names = [str(k) for k in range(outputs)] if classes is None else [str(name) for name in classes]
+    if len(names) != outputs:
+        raise ValueError(f"report: got {len(names)} names of classes for a net of {outputs} outputs")
+    return names
+
+
 def _data(
-    arrays: Arrays, traces: list[Trace], classes: Sequence[str] | None, untrained: Trace | None, trained: bool
+    arrays: Arrays, traces: list[Trace], classes: list[str], untrained: Trace | None, trained: bool
 ) -> dict[str, Any]:
     first = traces[0]
     conv = next((record.label for record in first.layers if record.kind == "conv2d"), None)
@@ -77,13 +89,13 @@ def _data(
         "engine": first.engine,
         "trained": trained,
         "cols_layout": COLS_LAYOUT,
-        "classes": list(classes) if classes else [str(k) for k in range(first.out.shape[1])],
+        "classes": classes,
         "sources": sources(),
         "lesson": _lesson(arrays),
         "model": {"layers": [_layer(arrays, record) for record in first.layers]},
         "samples": [_sample(arrays, trace, i) for i, trace in enumerate(traces)],
-        "gradcheck": {"layer": checked, "rows": gradient_check(first, checked)} if checked else None,
-        "flow": {"now": flow(first), "untrained": flow(untrained) if untrained else None},
+        "gradcheck": {"layer": checked, "rows": _finite(gradient_check(first, checked))} if checked else None,
+        "flow": {"now": _finite(flow(first)), "untrained": _finite(flow(untrained)) if untrained else None},
     }
 
 
@@ -112,7 +124,7 @@ def _layer(arrays: Arrays, record: LayerRecord) -> dict[str, Any]:
         "text": repr(record.layer),
         "options": record.options,
         "shape_in": list(record.x.shape[1:]),
-        "shape_out": list(record.out.shape[1:]),
+        "shape_out": list(_shown(record.out).shape),
         "parameters": record.parameters,
         "multiply_adds": record.multiply_adds,
         "field": {name: [getattr(f, name) for f in fields] for name in ("size", "jump", "start")} if fields else None,
@@ -129,15 +141,15 @@ def _sample(arrays: Arrays, trace: Trace, place: int) -> dict[str, Any]:
     layers = {}
     for record in trace.layers:
         entry = {
-            "out": arrays.add(record.out[0], 4 * place, f"all of {image}"),
-            "grad_out": arrays.add(record.grad_out[0], 4 * place + 1, f"the gradients of {image}"),
+            "out": arrays.add(_shown(record.out), 4 * place, f"all of {image}"),
+            "grad_out": arrays.add(_shown(record.grad_out), 4 * place + 1, f"the gradients of {image}"),
         }
         if record.kind == "conv2d":
             entry |= _conv(arrays, record, 4 * place + 2, image)
         layers[record.label] = entry
     return {
         "label": int(trace.y[0]),
-        "loss": trace.loss,
+        "loss": _number(trace.loss),
         "x": arrays.add(trace.x[0], 4 * place, f"all of {image}"),
         "pixels": arrays.add(pixels, 4 * place, f"all of {image}"),
         "grad_x": arrays.add(trace.layers[0].grad_x[0], 4 * place + 1, f"the gradients of {image}"),
@@ -154,9 +166,16 @@ def _sample(arrays: Arrays, trace: Trace, place: int) -> dict[str, Any]:
     }
 
 
+def _shown(array: Array) -> Array:
+    """One image's part of an array, as maps (C, H, W) or as a vector (F,), which is all that the page draws."""
+    one: Array = array[0]
+    return one if one.ndim in (1, 3) else one.reshape(-1)
+
+
 def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str = "") -> dict[str, Any]:
     """What a convolution has more than other layers, for one image."""
     of = f"of {record.label}, {image}"
+    few = record.w is not None and record.w.shape[1] * record.out[0].size <= PARTIALS
     return {
         "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), f"the gradients of {image}"),
         "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), f"the gradients of {image}"),
@@ -164,14 +183,13 @@ def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str =
         "grad_cols": arrays.add(
             record.grad_cols, importance and importance + 100, f"the gradients of the columns {of}"
         ),
-        "partials": arrays.add(lesson.partials(record), importance, f"the partial maps {of}"),
+        "partials": arrays.add(lesson.partials(record) if few else None, importance, f"the partial maps {of}"),
     }
 
 
 def _training(
     arrays: Arrays,
     trace: Trace,
-    classes: Sequence[str] | None,
     history: Sequence[Mapping[str, Any] | Record] | None,
     snapshots: Sequence[tuple[float, Array]] | None,
     test: Any,
@@ -212,6 +230,11 @@ def _test(arrays: Arrays, trace: Trace, images: Array, labels: Array) -> dict[st
         },
         "pictures": {"images": arrays.add(images[spread]), "labels": labels[spread].tolist()},
     }
+
+
+def _finite(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with None for the numbers that JSON does not know."""
+    return [{key: _number(v) if isinstance(v, float) else v for key, v in row.items()} for row in rows]
 
 
 def _number(value: Any) -> float | None:

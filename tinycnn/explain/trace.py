@@ -102,12 +102,17 @@ class Trace:
     def input_gradient(self, key: str | int, unit: tuple[int, ...]) -> Array:
         """The gradient of one number of a layer's output, out[unit], by the input: an array of x's shape.
 
-        The same tape, played back from that number instead of from the loss.  RuntimeError where the model has
-        learned since, because backward would meet the new weights.
+        The same tape, played back from that number instead of from the loss.  IndexError where there is no such
+        number; RuntimeError where the model has learned since, because backward would meet the new weights.
         """
         self.require_current("input_gradient")
         record, (x, outputs) = self[key], self._tape
-        seed = np.zeros(record.out.shape, record.out.dtype)
+        shape = record.out.shape
+        if len(unit) != len(shape) or not all(0 <= i < n for i, n in zip(unit, shape, strict=True)):
+            raise IndexError(
+                f"input_gradient: there is no unit {unit} in the output of {record.label} of shape {shape}"
+            )
+        seed = np.zeros(shape, record.out.dtype)
         seed[unit] = 1
         kept = list(outputs.values())
         with _undisturbed(self.model, x, *kept):

@@ -7,16 +7,27 @@ const networkTab = {
   name: "Network",
   lead: (number) => {
     const seen = DATA.model.layers.filter((layer) => layer.field).at(-1);
-    const [size] = seen ? seen.field.size : [0];
-    const [kernel] = seen?.options.kernel_size ?? [1];
+    if (!seen) {
+      return lead(
+        number,
+        "How much of the image can one number of the first linear layer depend on?",
+        [
+          ["one pixel", false],
+          ["all of it", true],
+        ],
+        () => "All of it: a linear layer has a weight for every pixel. A convolution would see only a window.",
+      );
+    }
+    const [size] = seen.field.size;
+    const [kernel] = seen.options.kernel_size ?? [1];
     const image = DATA.model.layers[0].shape_in.at(-1);
     return lead(
       number,
-      `One number of ${seen?.label ?? "the last map"}: how much of the ${image} × ${image} image can it depend on?`,
+      `One number of ${seen.label}: how much of the ${image} × ${image} image can it depend on?`,
       [
         [`${kernel} × ${kernel}`, kernel === size],
         ...(kernel === size ? [] : [[`${size} × ${size}`, true]]),
-        ["all of it", false],
+        ["all of it", size >= image],
       ],
       () =>
         `${size} × ${size}: each layer widens what the one before could see. That is its receptive field. Which of these pixels it cares about is another question, and the gradient answers it. Click any number below.`,
