@@ -19,6 +19,7 @@ import numpy as np
 from tinycnn.backend import Array
 
 STATIC = Path(__file__).parent / "static"
+LIST = 2_000  # bytes for the list of what was left out
 STYLES = ("page", "tabs")
 SCRIPTS = (
     "dom", "data", "colour", "state", "grid", "conv", "twin", "selfcheck", "frame",
@@ -49,10 +50,11 @@ class Arrays:
         return name
 
     def within(self, limit: int) -> tuple[dict[str, Any], list[str]]:
-        """The entries whose text fits into `limit` characters, and what was left out, the least important first."""
+        """The entries whose text fits into `limit` bytes, and what was left out, the least important first."""
         sizes: dict[tuple[int, str], int] = {}
         for importance, what, entry in self.entries.values():
-            sizes[importance, what] = sizes.get((importance, what), 0) + len(entry["b64"]) + 60
+            text = len(entry["b64"]) + len(_json({**entry, "b64": ""})) + 10  # and the name, with its marks
+            sizes[importance, what] = sizes.get((importance, what), 0) + text
         total, dropped = sum(sizes.values()), []
         for kind in sorted((kind for kind in sizes if kind[0] > 0), reverse=True):
             if total > limit:
@@ -76,7 +78,9 @@ def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> s
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
     template = _joined(["page.html"])
-    rest = len(template) + len(css) + len(js) + len(_json(data)) + 10_000
+    rest = (
+        sum(len(part.encode()) for part in (template, policy, css, js, _json(data), *[html.escape(title)] * 2)) + LIST
+    )
     data["arrays"], data["left_out"] = arrays.within(int(max_mb * 1e6) - rest)
     parts = {"policy": policy, "title": html.escape(title), "css": css, "js": js, "data": _json(data)}
     return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
