@@ -1,6 +1,7 @@
 """progress: a bar per epoch on a terminal, a line per epoch everywhere else."""
 
 import importlib.util
+import os
 import sys
 from typing import Any, TextIO
 
@@ -71,11 +72,15 @@ class Progress(Observer):
         # without tqdm's thread that watches over bars: processes are forked while this one is open
         new_bar = type("Bar", (tqdm,), {"monitor_interval": 0})
         prefix = f"{self.label}: " if self.label else ""
+        stream = self.stream or sys.stderr
+        known = _columns(stream) > 0  # some terminals, such as a container's, do not say how large they are
         return new_bar(
             desc=f"{prefix}epoch {run.epoch + 1}/{run.epochs}",
             total=run.num_batches,
-            file=self.stream or sys.stderr,
-            dynamic_ncols=True,
+            file=stream,
+            dynamic_ncols=known,
+            ncols=None if known else 80,
+            nrows=None if known else 24,
             bar_format="{desc} {percentage:3.0f}%|{bar}| {unit}",  # tqdm's own place for texts begins with a comma
             unit="",
         )
@@ -85,3 +90,11 @@ class Progress(Observer):
             self.bar.refresh()
             self.bar.close()
             self.bar = None
+
+
+def _columns(stream: TextIO) -> int:
+    """The width of a terminal, 0 where it is not known."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except OSError:  # a file, a pipe, or no file at all
+        return 0
