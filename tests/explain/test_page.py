@@ -193,11 +193,13 @@ def test_size_is_kept_by_leaving_out_the_least_important_first(page, rng, tmp_pa
     seen = page(found, max_mb=size / 1e6)
     assert len(seen.text.encode()) <= size
     assert seen.data["left_out"] == [f"the gradients of the columns of conv{k}, image 2" for k in (2, 1)]
-    first, second = ({**sample["layers"]["conv2"]} for sample in seen.data["samples"])
+    first, second = (
+        {name: array for name, array in sample["layers"]["conv2"].items() if array} for sample in seen.data["samples"]
+    )  # the second convolution has no bias
     assert {name for name, array in second.items() if array not in seen.data["arrays"]} == {"grad_cols"}
     assert all(array in seen.data["arrays"] for array in first.values())
-    least = page(found, max_mb=0.28)
-    assert len(least.text.encode()) <= 280_000
+    least = page(found, max_mb=0.3)
+    assert len(least.text.encode()) <= 300_000
     assert all(name in least.data["arrays"] for name in (first["out"], least.data["samples"][0]["x"]))
     assert second["grad_out"] not in least.data["arrays"]
 
