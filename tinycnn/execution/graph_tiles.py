@@ -16,11 +16,12 @@ Two = tuple[int, int]
 Three = tuple[int, int, int]
 T = TypeVar("T")
 
-SCHEDULERS = 528  # 132 multiprocessors of 4, as on an H100; each issues one instruction of one warp a cycle
+MULTIPROCESSORS = 132  # of an H100; each issues four instructions of a warp in a cycle, one of them to memory
 LATENCY = 300  # cycles until a load from the second-level cache answers
 BANDWIDTH = 2500  # bytes that it gives to all multiprocessors together in a cycle
 SHARED = 24 * 1024  # bytes of weights that a block holds at a time; 48 KiB are to be had without asking
 VALUES = 120  # sums and loaded numbers that a thread may keep in registers without spilling
+STAGING = 24  # instructions that bring one weight to shared memory, most of them for its address
 
 
 class ConvTile(NamedTuple):
@@ -92,20 +93,22 @@ def _conv_tiles(
     images: int, channels: int, filters: int, taps: int, size: Two, unit: Two, patch: Callable[[int, int], int]
 ) -> Iterator[tuple[float, ConvTile]]:
     width = _lanes(images)
-    for down, across, OT, GROUPS in itertools.product((1, 2), (1, 2, 4), range(1, 9), (1, 2, 4)):
+    options = itertools.product((1, 2), (1, 2, 4), range(1, 9), (1, 2, 4), (64, 128, 256))
+    for down, across, OT, GROUPS, about in options:
         TH, TW, planes = unit[0] * down, unit[1] * across, GROUPS * OT
         TY, TX = -(-size[0] // TH), -(-size[1] // TW)
         sums, loads = OT * TH * TW, patch(TH, TW)
         smallest = down == across == OT == GROUPS == 1  # is always offered, so that there is an answer
         if not smallest and (sums + loads > VALUES or 4 * taps * planes > SHARED or planes >= filters + OT):
             continue
-        DEPTH = max(1, min(128 // (width * GROUPS), TY * TX, 64))
+        DEPTH = max(1, min(about // (width * GROUPS), TY * TX, 64))
         CC = max(c for c in range(1, channels + 1) if channels % c == 0 and (c == 1 or 4 * c * taps * planes <= SHARED))
         tile = ConvTile(OT, TH, TW, TY, TX, CC, GROUPS, width, DEPTH)
         blocks, threads = (math.prod(dimensions) for dimensions in tile.launch(images, filters))
-        issue = sums * taps + 2 * loads + taps * OT / math.gcd(OT, 4) + 6 * taps * planes / threads  # of a channel
-        traffic = blocks * threads * loads * 4 / GROUPS  # of a channel; the groups of a block read the same
-        yield channels * _cycles(blocks * -(-threads // 32), issue, LATENCY, traffic), tile
+        weights = taps * OT / math.gcd(OT, 4)  # loads of up to four at once
+        issue = sums * taps + 3 * loads + weights + STAGING * taps * planes / threads  # for one channel
+        traffic = blocks * threads * loads * 4 / GROUPS  # for one channel; the groups of a block read the same
+        yield channels * _cycles(blocks, threads, issue, loads + weights, LATENCY, traffic), tile
 
 
 def conv_weight_tile(
@@ -127,12 +130,13 @@ def _weight_tiles(
             continue
         groups, threads = -(-filters // OT) * -(-KH // UT) * -(-channels // CT), 128 // CT
         walks = images * -(-OW // JT) * -(-OH // RC)
-        SPLITS = max(1, min(-(-walks // threads), SCHEDULERS // 2 // groups))
+        SPLITS = max(1, min(-(-walks // threads), 2 * MULTIPROCESSORS // groups))
         turns = math.ceil(walks / (SPLITS * threads)) * RC
-        issue = turns * (sums * JT + 2 * (UT * row + OT * JT)) + 8 * sums
+        loads = UT * row + OT * JT  # for one row of JT output pixels
+        issue = turns * (sums * JT + 3 * loads) + 5 * sums
         rows_read = UT + (RC - 1) * min(stride[0], UT)  # what a walk has read before is in the nearest cache
         traffic = walks * groups * 4 * (CT * rows_read * row + RC * OT * JT)
-        cycles = _cycles(SPLITS * groups * 4, issue, turns * LATENCY, traffic)
+        cycles = _cycles(SPLITS * groups, 128, issue, turns * loads + 2 * sums, turns * LATENCY, traffic)
         yield cycles, WeightTile(OT, UT, JT, RC, CT, SPLITS)
 
 
@@ -151,10 +155,12 @@ def _linear_tiles(images: int, rows: int, terms: int, transposed: bool) -> Itera
         too_large = threads > 512 or 4 * (CHUNK * block_rows + SLICES * block_rows * columns) > 44 * 1024
         if too_large or block_rows >= rows + MT or columns >= images + width or SLICES > terms:
             continue
-        issue = terms / SLICES * (MT * NT + 2 * NT + MT / math.gcd(MT, 4))
-        issue += (6 * terms + 4 * SLICES * columns) * block_rows / threads
+        loads, weights = NT, MT / math.gcd(MT, 4)  # for one term
+        issue = terms / SLICES * (MT * NT + 3 * loads + weights)
+        issue += (STAGING * terms + 4 * SLICES * columns) * block_rows / threads
+        memory = terms / SLICES * (loads + weights) + (terms + SLICES * columns) * block_rows / threads
         waits = LATENCY * (2 + terms / SLICES / 8)  # eight loads are under way at a time
-        yield _cycles(blocks * -(-threads // 32), issue, waits, blocks * columns * terms * 4), tile
+        yield _cycles(blocks, threads, issue, memory, waits, blocks * columns * terms * 4), tile
 
 
 def _lanes(images: int) -> int:
@@ -162,12 +168,14 @@ def _lanes(images: int) -> int:
     return -(-images // -(-images // 32))
 
 
-def _cycles(warps: int, issue: float, waits: float, traffic: float) -> float:
-    """How long `warps` take that each issue for `issue` cycles and wait for `waits`, and move `traffic` bytes in all.
+def _cycles(blocks: int, threads: int, issue: float, memory: float, waits: float, traffic: float) -> float:
+    """How long `blocks` take whose warps each issue `issue` instructions, `memory` of them loads and stores, and wait
+    for `waits` cycles, while `traffic` bytes move in all.
 
-    Warps on one scheduler hide each other's waits, and the bytes flow meanwhile: the slowest of the three counts.
+    Warps on one multiprocessor hide each other's waits, and the bytes flow meanwhile: the slowest counts.
     """
-    return max(math.ceil(warps / SCHEDULERS) * issue, issue + waits, traffic / BANDWIDTH)
+    warps = math.ceil(blocks / MULTIPROCESSORS) * -(-threads // 32)  # on the multiprocessor with the most
+    return max(warps * issue / 4, warps * memory, issue + waits, traffic / BANDWIDTH)
 
 
 def _cheapest(offers: Iterable[tuple[float, T]]) -> T:

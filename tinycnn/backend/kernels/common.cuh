@@ -9,6 +9,8 @@
 // Sizes are compile-time constants: each layer is a struct of `static constexpr int` (N, C, H, W, O, KH, KW, SH, SW,
 // PH, PW, DH, DW, OH, OW as in ops/conv2d.py, and how its work is cut), and a kernel is a template over it.
 //
+// The convolutions ask for __launch_bounds__(threads, 1): a thread's sums must stay in registers, however many.
+//
 // Nothing here uses atomics: every sum over threads or blocks runs in a fixed order, so training gives the same
 // bits every time.  The price is small: per-block partial sums are written once and read once, from cache.
 

@@ -12,7 +12,7 @@
 __host__ __device__ constexpr int floor_div(int a, int b) { return a >= 0 ? a / b : -((b - 1 - a) / b); }
 
 template <class S, class B>
-__global__ void __launch_bounds__(S::DataGradient::LANES * S::DataGradient::GROUPS * S::DataGradient::DEPTH)
+__global__ void __launch_bounds__(S::DataGradient::LANES * S::DataGradient::GROUPS * S::DataGradient::DEPTH, 1)
 conv_data_gradient(const float* __restrict__ dz, const float* __restrict__ w, const float* __restrict__ y_below,
                    const unsigned char* __restrict__ arg_below, float* __restrict__ dz_below) {
     constexpr int N = S::N, C = S::C, H = S::H, W = S::W, O = S::O, KH = S::KH, KW = S::KW, TAPS = KH * KW;

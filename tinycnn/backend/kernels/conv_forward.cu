@@ -37,7 +37,7 @@ __device__ __forceinline__ void pool_and_store(const float (&z)[TH][TW], int o, 
 }
 
 template <class S>
-__global__ void __launch_bounds__(S::Forward::LANES * S::Forward::GROUPS * S::Forward::DEPTH)
+__global__ void __launch_bounds__(S::Forward::LANES * S::Forward::GROUPS * S::Forward::DEPTH, 1)
 conv_forward(const float* __restrict__ x, const float* __restrict__ w, const float* __restrict__ b,
              float* __restrict__ y, float* __restrict__ a, unsigned char* __restrict__ arg) {
     constexpr int N = S::N, C = S::C, H = S::H, W = S::W, O = S::O, KH = S::KH, KW = S::KW, TAPS = KH * KW;

@@ -38,7 +38,7 @@ __device__ __forceinline__ void block_sum(const float (&value)[V], Store store) 
 }
 
 template <class S>
-__global__ void __launch_bounds__(128)
+__global__ void __launch_bounds__(128, 1)
 conv_weight_gradient(const float* __restrict__ dz, const float* __restrict__ x, float* __restrict__ partial) {
     constexpr int N = S::N, C = S::C, H = S::H, W = S::W, O = S::O, KH = S::KH, KW = S::KW, OH = S::OH, OW = S::OW;
     using T = typename S::WeightGradient;

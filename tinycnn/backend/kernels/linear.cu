@@ -97,6 +97,7 @@ linear_weight_gradient(const Rule* rule, const float* __restrict__ dz, const flo
             right[i][q] = n >= N || k0 + q > K ? 0.0f : k0 + q == K ? 1.0f : x[(k0 + q) * N + n];
         }
         __syncthreads();
+        #pragma unroll 4
         for (int i = threadIdx.y; i < min(IMAGES, N - n0); i += 4) {
             #pragma unroll
             for (int q = 0; q < 16; ++q) sum[q / 4][q % 4] += left[i][row + q / 4] * right[i][column + q % 4];
