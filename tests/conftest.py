@@ -1,6 +1,7 @@
 """Fixtures that all tests share: a seeded generator, and the device as a parameter."""
 
 import sys
+import signal
 import zlib
 
 import fakecupy
@@ -8,6 +9,10 @@ import numpy as np
 import pytest
 
 from tinycnn.backend import cupy_problem
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: tests send Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

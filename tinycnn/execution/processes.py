@@ -145,9 +145,9 @@ class ProcessesStep(MicroBatchStep):
             ends = theirs, mine
             process = fork.Process(target=_serve, args=(self, worker, *ends), name=f"tinycnn-{worker}", daemon=True)
             with warnings.catch_warnings():
-                # Python warns of threads that may hold locks during fork.  BLAS's own threads, which it sees, are
-                # idle here and prepared for it (pthread_atfork); the child runs NumPy and nothing else.
-                warnings.simplefilter("ignore", DeprecationWarning)
+                # Python, and JAX where it is loaded, warn of threads that may hold locks during fork.  BLAS's own
+                # threads are idle here and prepared for it (pthread_atfork); the child runs NumPy and nothing else.
+                warnings.simplefilter("ignore")
                 process.start()
             theirs.close()  # so that this pipe ends when the worker does
             self._team.append((process, mine))
