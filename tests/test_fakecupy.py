@@ -220,6 +220,14 @@ def test_windows_that_overlap_cannot_be_written_to():
     assert a.get().tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def test_elements_are_views():
+    a = fake(3)
+    first, last = a[0], a[..., 2]
+    first += 5
+    last -= 1
+    assert a.get().tolist() == [5, 1, 1]
+
+
 def test_indices_out_of_range_wrap_around_as_on_a_gpu():
     a = fake(2, 3)
     assert a[cupy.array([2])].get().tolist() == [[0, 1, 2]] and a[..., cupy.array([3, -1])].get().tolist() == [
@@ -241,6 +249,7 @@ def test_results_forget_the_operands_memory_order_as_on_a_gpu():
 def test_uploads_and_downloads_know_only_two_orders_as_on_a_gpu():
     x = np.zeros((2, 3, 4)).transpose(1, 2, 0)  # neither C nor Fortran
     assert cupy.asarray(x, order="K").flags.c_contiguous and cupy.asarray(x).get(order="A").flags.c_contiguous
+    assert cupy.zeros((2, 3, 4)).transpose(1, 2, 0).get(order="A").flags.c_contiguous
     assert cupy.asarray(x.T.T).flags.c_contiguous and cupy.asarray(np.zeros((2, 3)).T).flags.f_contiguous
 
 

@@ -87,6 +87,7 @@ def test_without_a_device(count, fact, broken_cupy):
         (RuntimeError("CuPy failed to load libnvrtc.so.13"), "without the CUDA compiler"),
         (type("DynamicLibNotFoundError", (RuntimeError,), {})("nvrtc"), "without the CUDA libraries"),
         (RuntimeError("cudaErrorInsufficientDriver: too old"), "the NVIDIA driver is too old"),
+        (RuntimeError("CUDA Headers are not where they were"), "without the CUDA headers"),
         (MemoryError("out of memory"), "a first kernel failed"),
     ],
     ids=lambda e: str(e)[:40],
