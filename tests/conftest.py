@@ -1,7 +1,7 @@
 """Fixtures that all tests share: a seeded generator, and the device as a parameter."""
 
-import sys
 import signal
+import sys
 import zlib
 
 import fakecupy
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tinycnn.backend import cupy_problem
-
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: tests send Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
