@@ -270,7 +270,7 @@ def test_rules_can_pass(name, text, planted):
 
 def run(program):
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=600
     )
 
 
