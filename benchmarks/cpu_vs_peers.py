@@ -52,6 +52,7 @@ def serve(peer: str, variant: str, threads: int) -> None:
     replies, sys.stdout = sys.stdout, sys.stderr  # what a framework prints must not mix with the replies
     module = importlib.import_module(f"peers.{peer}")
     made = {}
+    print(json.dumps("ready"), file=replies, flush=True)
     for line in sys.stdin:
         order = json.loads(line)
         try:
@@ -89,6 +90,8 @@ class Contender:
         self.variant = variant
         command = [sys.executable, __file__, "--serve", peer, "--variant", variant, "--threads", str(threads)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.process.stdout.readline()  # "ready": nobody starts up while another is measured
 
     def run(self, case: str, seconds: float) -> dict:
         assert self.process.stdin and self.process.stdout

@@ -26,7 +26,7 @@ import numpy as np
 from tinycnn import random
 from tinycnn.backend import Array
 from tinycnn.execution.blas import single_threaded_blas
-from tinycnn.execution.micro import MicroBatchStep, evaluate_part, new_notes, run_part, shares
+from tinycnn.execution.micro import MOST, MicroBatchStep, evaluate_part, new_notes, run_part, shares
 from tinycnn.execution.step import Loss
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
@@ -64,7 +64,7 @@ class ProcessesStep(MicroBatchStep):
         self._homes = [p.data for p in self.params]
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
-        self.description = f"processes: micro-batches of {self.micro_batch} on {workers} processes, one memory"
+        self.description = f"processes: micro-batches of {micro_batch or MOST} on {workers} processes, one memory"
 
     def run_parts(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
         if any(p.data is not home for p, home in zip(self.params, self._homes, strict=True)):
@@ -77,10 +77,11 @@ class ProcessesStep(MicroBatchStep):
             self._start(x, y)
         self._x[: len(x)], self._y[: len(y)] = x, y
         order = (len(y), train, random.get_state(), shares(self.loss, y, parts))
+        helping = min(len(parts), self.workers) - 1  # nobody is woken for nothing
         try:
-            for _, pipe in self._team:
+            for _, pipe in self._team[:helping]:
                 pipe.send(order)
-            errors = [self._work(0, order), *(self._reply(i) for i in range(len(self._team)))]
+            errors = [self._work(0, order), *(self._reply(i) for i in range(helping))]
         except BaseException:
             self.close()  # a process died or the user interrupted: the others' replies would come too late
             raise

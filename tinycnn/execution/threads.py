@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from tinycnn import random
 from tinycnn.backend import Array
 from tinycnn.execution.blas import single_threaded_blas
-from tinycnn.execution.micro import MicroBatchStep, evaluate_part, new_notes, run_part, shares
+from tinycnn.execution.micro import MOST, MicroBatchStep, evaluate_part, new_notes, run_part, shares
 from tinycnn.execution.step import Loss
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
@@ -21,7 +21,7 @@ class ThreadsStep(MicroBatchStep):
         self._table = self.flat(rows=0)
         self._blas = single_threaded_blas()
         self._pool = ThreadPoolExecutor(workers, "tinycnn") if workers > 1 else None
-        self.description = f"threads: micro-batches of {self.micro_batch} on {workers} thread{'s' * (workers > 1)}"
+        self.description = f"threads: micro-batches of {micro_batch or MOST} on {workers} thread{'s' * (workers > 1)}"
 
     def run_parts(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
         parts = self.parts(len(y))
