@@ -81,7 +81,7 @@ def test_a_missing_barrier_is_noticed(rng):
     plan = Plan(nn.Sequential(nn.Flatten(), nn.Linear(12, 200), nn.Linear(200, 300)), (3, 2, 2), 4)
     images, labels = rng.integers(0, 256, (4, 3, 2, 2), dtype=np.uint8), rng.integers(0, 10, 4)
     start = plan.source.index("product(const float*")
-    barrier = plan.source.index("__syncthreads();\n        #pragma unroll 8", start)
+    barrier = plan.source.rindex("__syncthreads();", start, plan.source.index("float v[NT];", start))
     plan.source = plan.source[:barrier] + plan.source[barrier + len("__syncthreads();") :]
     losses = []
     for backwards in (False, True):

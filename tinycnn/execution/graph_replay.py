@@ -127,6 +127,7 @@ class Replay:
         """The graph of so many steps.  Capturing runs nothing."""
         launches = self.plan.train if way.startswith("train") else self.plan.evaluate
         gc.collect()
+        collecting = gc.isenabled()
         gc.disable()  # what it frees, a module for example, could be more than a capture allows
         try:
             with self.main, self.xp.cuda.using_allocator(_refuse):
@@ -137,7 +138,8 @@ class Replay:
                 finally:
                     graph = self.main.end_capture()
         finally:
-            gc.enable()
+            if collecting:
+                gc.enable()
         return graph
 
     def _issue(self, launches: Sequence[Launch]) -> None:

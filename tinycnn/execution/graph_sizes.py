@@ -14,7 +14,7 @@ from tinycnn.execution.graph_stages import Stage
 from tinycnn.execution.graph_tiles import ConvTile, LinearTile, WeightTile
 
 HEAD_IMAGES = 4  # per block; so every weight read serves four images, and a batch of 256 makes 64 blocks
-HEAD_THREADS = 128
+HEAD_THREADS = 256
 HEAD_BYTES = 47 * 1024  # of shared memory; 48 KiB are to be had without asking, and the loss needs a little
 
 

@@ -107,8 +107,9 @@ def _conv_tiles(
         blocks, threads = (math.prod(dimensions) for dimensions in tile.launch(images, filters))
         weights = taps * OT / math.gcd(OT, 4)  # loads of up to four at once
         issue = sums * taps + 3 * loads + weights + STAGING * taps * planes / threads  # for one channel
+        waits = LATENCY * (1 + taps * planes / threads / 8)  # for the patch, and weights, of which eight come at a time
         traffic = blocks * threads * loads * 4 / GROUPS  # for one channel; the groups of a block read the same
-        yield channels * _cycles(blocks, threads, issue, loads + weights, LATENCY, traffic), tile
+        yield channels * _cycles(blocks, threads, issue, loads + weights, waits, traffic), tile
 
 
 def conv_weight_tile(
@@ -159,7 +160,7 @@ def _linear_tiles(images: int, rows: int, terms: int, transposed: bool) -> Itera
         issue = terms / SLICES * (MT * NT + 3 * loads + weights)
         issue += (STAGING * terms + 4 * SLICES * columns) * block_rows / threads
         memory = terms / SLICES * (loads + weights) + (terms + SLICES * columns) * block_rows / threads
-        waits = LATENCY * (2 + terms / SLICES / 8)  # eight loads are under way at a time
+        waits = LATENCY * (1 + terms / SLICES / 8 + terms * block_rows / threads / 8)  # eight loads come at a time
         yield _cycles(blocks, threads, issue, memory, waits, blocks * columns * terms * 4), tile
 
 

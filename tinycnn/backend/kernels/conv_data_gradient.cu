@@ -39,6 +39,7 @@ conv_data_gradient(const float* __restrict__ dz, const float* __restrict__ w, co
 
     for (int o0 = 0; o0 < O; o0 += CC) {
         __syncthreads();
+        #pragma unroll 8
         for (int e = thread; e < CC * CHANNELS * TAPS; e += THREADS) {
             const int o = e / (CHANNELS * TAPS), c = e / TAPS % CHANNELS, tap = e % TAPS;
             weight[o * TAPS + tap][c] = first + c < C ? w[((o0 + o) * C + first + c) * TAPS + tap] : 0.0f;

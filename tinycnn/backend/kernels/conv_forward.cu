@@ -64,6 +64,7 @@ conv_forward(const float* __restrict__ x, const float* __restrict__ w, const flo
 
     for (int c0 = 0; c0 < C; c0 += CC) {
         __syncthreads();
+        #pragma unroll 8
         for (int e = thread; e < CC * TAPS * FILTERS; e += THREADS) {
             const int o = e / (CC * TAPS), tap = e % (CC * TAPS);
             weight[tap][o] = first + o < O ? w[((first + o) * C + c0) * TAPS + tap] : 0.0f;

@@ -94,6 +94,7 @@ head(const State* state, int train, const float* x, const int* y, const unsigned
     #pragma unroll
     for (int l = 0; l < L; ++l) {
         const int K = H::width(l);
+        #pragma unroll 16
         for (int e = thread; e < H::width(l + 1) * K; e += H::THREADS)
             weight[weight_start<H>(l) + e / K * (K | 1) + e % K] = pointer[4 * l][e];
     }
@@ -106,7 +107,7 @@ head(const State* state, int train, const float* x, const int* y, const unsigned
             const float* row = weight + weight_start<H>(l) + o * (H::width(l) | 1);
             float z[I];
             for (int i = 0; i < I; ++i) z[i] = H::bias(l) ? pointer[4 * l + 1][o] : 0.0f;
-            #pragma unroll 4
+            #pragma unroll 8
             for (int k = 0; k < H::width(l); ++k)
                 #pragma unroll
                 for (int i = 0; i < I; ++i) z[i] += row[k] * in[k * I + i];
@@ -131,7 +132,7 @@ head(const State* state, int train, const float* x, const int* y, const unsigned
                 for (int i = 0; i < I; ++i) d[i] = here[i];  // the logits' gradient is there already
             } else {
                 const float* dz = value + value_start<H>(l + 1) * I;
-                #pragma unroll 4
+                #pragma unroll 8
                 for (int o = 0; o < H::width(l + 1); ++o)
                     #pragma unroll
                     for (int i = 0; i < I; ++i)

@@ -18,6 +18,7 @@ __device__ __forceinline__ void product(const float* __restrict__ w, const float
     float z[MT][NT] = {};
     for (int r0 = 0; r0 < R; r0 += T::CHUNK) {
         __syncthreads();
+        #pragma unroll 8
         for (int e = thread; e < T::CHUNK * ROWS; e += THREADS) {  // neighbouring threads, neighbouring weights
             const int m = T::TRANSPOSED ? e % ROWS : e / T::CHUNK, r = T::TRANSPOSED ? e / ROWS : e % T::CHUNK;
             const int at = T::TRANSPOSED ? (r0 + r) * M + m0 + m : (m0 + m) * R + r0 + r;
@@ -91,6 +92,7 @@ linear_weight_gradient(const Rule* rule, const float* __restrict__ dz, const flo
     float sum[4][4] = {};
     for (int n0 = 0; n0 < N; n0 += IMAGES) {
         __syncthreads();
+        #pragma unroll
         for (int e = thread; e < 32 * IMAGES; e += 256) {
             const int q = e / IMAGES, i = e % IMAGES, n = n0 + i;
             left[i][q] = o0 + q < O && n < N ? dz[(o0 + q) * N + n] : 0.0f;
