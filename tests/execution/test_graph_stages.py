@@ -84,6 +84,10 @@ REFUSED = [
     ),
     (nn.Sequential(nn.Sequential(nn.Flatten(), Leaky())), "layer 0.1 (Leaky()) has no fused kernel"),
     (nn.Sequential(nn.Conv2d(2, 4, 3, groups=2)), "layer 0 (Conv2d(2, 4, kernel_size=(3, 3)"),
+    (
+        nn.Sequential(nn.Conv2d(1, 1, 101)),
+        "layer 0 (Conv2d(1, 1, kernel_size=(101, 101), stride=(1, 1))) has too large a",
+    ),
     (nn.Sequential(nn.Flatten(start_dim=2)), "layer 0 (Flatten(start_dim=2)) must have start_dim=1"),
     (nn.Sequential(nn.Flatten(), SHARED, nn.ReLU(), SHARED), "layer 3 (Linear(in_features=5"),
     (nn.Sequential(nn.Linear(9, 3).double()), "has a weight of float64"),

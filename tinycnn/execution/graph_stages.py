@@ -19,6 +19,7 @@ Three = tuple[int, int, int]
 ACTIVATIONS: dict[type[nn.Module], str] = {nn.Sigmoid: "SIGMOID", nn.ReLU: "RELU", nn.Tanh: "TANH"}
 LAYERS: tuple[type[nn.Module], ...] = (nn.Conv2d, *ACTIVATIONS, nn.AvgPool2d, nn.MaxPool2d, nn.Flatten, nn.Linear)
 LARGEST_FUSED_WINDOW = 9  # pixels: a thread keeps whole windows in registers
+LARGEST_KERNEL = 100 * 100  # taps: a block keeps one channel's in its 48 KiB of shared memory
 
 
 class UnsupportedModel(ValueError):
@@ -55,6 +56,7 @@ def check_model(model: nn.Module) -> None:
             _require(layer.start_dim == 1, place, "must have start_dim=1, so that each image stays one row")
         if isinstance(layer, nn.Conv2d):
             _require(layer.groups == 1, place, "has groups, and the kernels convolve all channels together")
+            _require(math.prod(layer.kernel_size) <= LARGEST_KERNEL, place, "has too large a kernel")
         for name, p in layer.named_parameters():
             _require(p.dtype == "float32", place, f"has a {name} of {p.dtype}; the kernels are float32: model.float()")
 
