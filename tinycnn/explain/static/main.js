@@ -111,8 +111,7 @@ function footer() {
 }
 
 function themeButton() {
-  const next = { "": theme() === "dark" ? "light" : "dark", light: "dark", dark: "light" };
-  document.getElementById("theme").addEventListener("click", () => set({ theme: next[state.theme] ?? "dark" }));
+  document.getElementById("theme").addEventListener("click", () => set({ theme: theme() === "dark" ? "light" : "dark" }));
   const show = () => {
     document.getElementById("theme").textContent = theme() === "dark" ? "Light" : "Dark";
     repaint();

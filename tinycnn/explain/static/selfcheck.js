@@ -64,14 +64,17 @@ function checkConv(conv, name, note) {
   if (conv.cols) {
     const cols = conv.cols;
     conv.cols = null; // so that column() reads the image
-    const read = Float64Array.from(cols.data, (_, place) => {
-      const [j, k] = [place % conv.OW, Math.floor(place / conv.OW) % conv.K];
-      const i = Math.floor(place / (conv.OW * conv.K)) % conv.OH;
-      return conv.column(Math.floor(place / (conv.OW * conv.K * conv.OH)), k, i * conv.OW + j);
-    });
+    const read = everyColumn(conv, cols, (g, k, l) => conv.column(g, k, l));
     conv.cols = cols;
     note(`${name}: columns, to the bit`, difference(read, cols), 0);
     if (conv.grad_w) note(`${name}: weight gradient from the columns`, difference(weightGradient(conv), conv.grad_w));
+  }
+  if (conv.grad_cols) {
+    const theirs = conv.grad_cols;
+    conv.grad_cols = null; // so that gradColumn() works it out
+    const ours = everyColumn(conv, theirs, (g, k, l) => conv.gradColumn(g, k, l));
+    conv.grad_cols = theirs;
+    note(`${name}: columns’ gradient from the kernels`, difference(ours, theirs));
   }
   if (conv.grad_cols && conv.grad_x) {
     note(`${name}: col2im of the columns’ gradient`, difference(scatter(conv).data, conv.grad_x));
@@ -84,6 +87,15 @@ function checkConv(conv, name, note) {
     });
     note(`${name}: partial maps and bias add up`, difference(sums, conv.out));
   }
+}
+
+/** entry(g, k, l) for every number of an array that is laid out as the columns are: (g, i, k, j). */
+function everyColumn(conv, like, entry) {
+  return Float64Array.from(like.data, (_, place) => {
+    const [j, k] = [place % conv.OW, Math.floor(place / conv.OW) % conv.K];
+    const i = Math.floor(place / (conv.OW * conv.K)) % conv.OH;
+    return entry(Math.floor(place / (conv.OW * conv.K * conv.OH)), k, i * conv.OW + j);
+  });
 }
 
 /** dw[o, c, u, v] = sum over l of dy[o, l] * cols[k, l], where k is the row of (c, u, v). */

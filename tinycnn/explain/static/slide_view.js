@@ -14,11 +14,11 @@ function slideView(conv, body, onlook) {
     onhover: (i, j) => onlook({ kind: "out", i, j }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (i, j) => {
-      onlook({ kind: "out" });
+      onlook({ kind: "out", let: true });
       set({ i, j });
     },
     onmove: (di, dj) => {
-      onlook({ kind: "out" });
+      onlook({ kind: "out", let: true });
       moveWindow(currentConv(), di, dj);
     },
   });

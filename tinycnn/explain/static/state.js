@@ -54,10 +54,22 @@ function hashOf(of) {
 function set(changes) {
   const before = state.tab;
   Object.assign(state, changes);
-  const address = hashOf(state);
-  if (state.tab !== before) history.pushState(null, "", address);
-  else history.replaceState(null, "", address);
+  if (state.tab !== before) history.pushState(null, "", hashOf(state));
+  else writeHash();
   notify();
+}
+
+const HASH_PAUSE = 100; // milliseconds between changes of the address: browsers stop listening to more than 200 in 10 s
+let hashTimer = null;
+
+/** Write the address now, or in a moment if that was done just before. */
+function writeHash() {
+  if (hashTimer) return;
+  history.replaceState(null, "", hashOf(state));
+  hashTimer = setTimeout(() => {
+    hashTimer = null;
+    if (location.hash !== hashOf(state)) history.replaceState(null, "", hashOf(state));
+  }, HASH_PAUSE);
 }
 
 function notify() {

@@ -28,7 +28,8 @@ const slideTab = {
     const undo = button("Undo changes", () => set({ edits: "" }), { class: "quiet" });
     const controls = convControls([flip, undo]);
     const body = h("div", { class: "slide" });
-    const result = h("div", { class: "result" });
+    const [sums, edit] = [h("div", { class: "sums-line" }), editor()];
+    const result = h("div", { class: "result" }, sums, edit);
     const play = player(
       (by) => stepWindow(currentConv(), by),
       () => set({ i: 0, j: 0 }),
@@ -39,14 +40,17 @@ const slideTab = {
     stage.append(controls, body, result, tools, say, note, listing);
     let view = null;
     let look = { kind: "out" }; // what the pointer or the arrow keys are on
+    let held = null; // what was clicked: the pointer comes back to it
 
     const update = () => {
       const conv = currentConv();
       const shown = `${conv.name} ${conv.CG} ${conv.FH} ${conv.FW} ${conv.OH} ${conv.OW} ${conv.KH} ${conv.KW}`;
       if (!view || view.shown !== shown) {
         look = { kind: "out" };
+        held = null;
         view = slideView(conv, body, (next) => {
-          look = next;
+          if (next.held || next.let) held = next.held ? next : null;
+          look = next.kind === "out" && next.i === undefined && held ? held : next;
           draw();
         });
         view.shown = shown;
@@ -67,7 +71,8 @@ const slideTab = {
       const conv = currentConv();
       view.draw(conv, look);
       const at = look.kind === "out" && look.i !== undefined ? { ...place(conv), i: look.i, j: look.j } : place(conv);
-      replace(result, equation(conv, at), editor(conv, look));
+      replace(sums, equation(conv, at));
+      edit.show(conv, look);
       say.say(sentence(conv, at, look));
       listing.lit(["window", "sum"]);
     };
@@ -124,25 +129,31 @@ function term(number, name, role) {
   return h("span", { class: `term ${role}` }, h("b", {}, number), h("small", {}, name));
 }
 
-/** Under the toy: change the weight or pixel that is looked at. */
-function editor(conv, look) {
-  if (state.src !== "toy" || !look.held) return null;
-  const name = look.kind === "tap" ? "w" : "x";
-  if (name === "x" && conv.inFrame(look.r, look.q)) return null;
-  const index = name === "w" ? [place(conv).o, look.c, look.u, look.v] : [look.c, look.r - conv.PH, look.q - conv.PW];
-  const now = conv[name === "w" ? "w" : "x"].at(...index);
-  const change = (by) => {
-    const where = `${name}.${index.join(".")}`;
-    const others = state.edits.split(",").filter((edit) => edit && !edit.startsWith(`${where}=`));
-    set({ edits: [...others, `${where}=${now + by}`].join(",") });
-  };
-  return h(
+/** Buttons that change the weight or the pixel of the toy that was clicked. */
+function editor() {
+  let change = () => {};
+  const text = h("span", {});
+  const root = h(
     "div",
     { class: "editor" },
-    h("span", {}, h("i", {}, name), `[${index.join(", ")}] = `, h("b", { class: "num" }, round(now, 0))),
+    text,
     button("−", () => change(-1), { "aria-label": "less" }),
     button("+", () => change(1), { "aria-label": "more" }),
   );
+  root.show = (conv, look) => {
+    const name = look.kind === "tap" ? "w" : "x";
+    root.hidden = state.src !== "toy" || !look.held || (name === "x" && conv.inFrame(look.r, look.q));
+    if (root.hidden) return;
+    const index = name === "w" ? [place(conv).o, look.c, look.u, look.v] : [look.c, look.r - conv.PH, look.q - conv.PW];
+    const now = conv[name].at(...index);
+    replace(text, h("i", {}, name), `[${index.join(", ")}] = `, h("b", { class: "num" }, round(now, 0)));
+    change = (by) => {
+      const where = `${name}.${index.join(".")}`;
+      const others = state.edits.split(",").filter((edit) => edit && !edit.startsWith(`${where}=`));
+      set({ edits: [...others, `${where}=${now + by}`].join(",") });
+    };
+  };
+  return root;
 }
 
 /** What is written in cells: whole numbers as they are, others as .25. */

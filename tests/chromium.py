@@ -1,0 +1,145 @@
+"""Chromium for tests: a page from a file, the mouse, the keyboard, and what it complains of.
+
+Needs Chromium, chromedriver and selenium; `start` skips the test, with the reason, where one of them is missing.
+"""
+
+import json
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
+)  # fmt: skip
+OWN = ("file:", "data:", "about:", "chrome:", "chrome-untrusted:")  # the page, and what the browser shows before it
+
+CELL = """
+    const box = arguments[0].getBoundingClientRect(), grid = arguments[0].grid;
+    const [x, y] = [(arguments[2] + 0.5) / grid.cols, (arguments[1] + 0.5) / grid.rows];
+    return [box.left + x * box.width, box.top + y * box.height];
+"""
+NUMBERS = """
+    const grid = arguments[0].grid;
+    return Array.from({length: grid.rows}, (_, r) => Array.from({length: grid.cols}, (_, c) => grid.value(r, c)));
+"""
+
+
+def start(profile):
+    """The browser, with an empty profile in that folder."""
+    webdriver = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"')
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    service = shutil.which("chromedriver")
+    if not program or not service:
+        pytest.skip("Chromium or chromedriver is not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=service))
+    return Browser(driver)
+
+
+class Browser:
+    """Chromium with a page in it."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self, path, state="", size=(1280, 900), touch=False, reload=False, **media):
+        """Show the page in the given state, checked; it is loaded only if another is there, or `reload`."""
+        screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": touch}
+        media = {"prefers_reduced_motion": "reduce", **media}
+        features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+        if reload or self.js("return location.href.split('#')[0]") != path.as_uri():
+            self.driver.get("about:blank")
+            self.driver.get(f"{path.as_uri()}#{state}")
+        else:
+            self.js("document.activeElement.blur(); location.hash = arguments[0]", state)
+            self.wait(lambda: self.js("return !arguments[0] || location.hash.length > 1", state))
+        return self.wait(lambda: self.js("return document.documentElement.dataset.selfcheck"), 60)
+
+    def wait(self, condition, seconds=10):
+        """Until the condition holds; AssertionError where it does not in that time."""
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.02)
+        return self
+
+    def js(self, script, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def find(self, selector):
+        """The elements of the open tab, or of the page around it, that can be seen."""
+        found = self.driver.find_elements("css selector", selector)
+        return [element for element in found if element.is_displayed()]
+
+    def one(self, selector):
+        found = self.find(selector)
+        assert len(found) == 1, f"{len(found)} visible elements {selector}"
+        return found[0]
+
+    def button(self, text):
+        found = [element for element in self.find("button") if element.text == text]
+        assert len(found) == 1, f"{len(found)} visible buttons {text}"
+        return found[0]
+
+    def grid(self, name):
+        """The visible grid whose accessible name begins so."""
+        return self.one(f'.grid[aria-label^="{name}"]')
+
+    def point(self, grid, row, column, kind="mouseMoved", touch=False):
+        """Move the mouse over a cell, or press it there."""
+        self.js("arguments[0].scrollIntoView({block: 'center'})", grid)
+        script = "const b = arguments[0].getBoundingClientRect(), g = arguments[0].grid;"
+        script += (
+            "return [b.left + (arguments[2] + .5) * b.width / g.cols, b.top + (arguments[1] + .5) * b.height / g.rows]"
+        )
+        x, y = self.js(script, grid, row, column)
+        if touch:
+            press = {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]}
+            self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", press)
+            self.driver.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+            return
+        for step in ["mouseMoved"] if kind == "mouseMoved" else ["mouseMoved", "mousePressed", "mouseReleased"]:
+            event = {
+                "type": step,
+                "x": x,
+                "y": y,
+                "button": "none" if step == "mouseMoved" else "left",
+                "clickCount": 1,
+            }
+            self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+    def press(self, grid, row, column):
+        self.point(grid, row, column, "click")
+
+    def numbers(self, grid):
+        """Everything that a grid shows, row by row."""
+        return np.array(self.js(NUMBERS, grid), np.float64)
+
+    @property
+    def value(self):
+        """The engine's number as it is written under the stage, all its digits."""
+        element = self.one("output.value")
+        assert element.text.replace("−", "-") == element.get_attribute("data-value")
+        return np.float32(element.get_attribute("data-value"))
+
+    @property
+    def hash(self):
+        time.sleep(0.15)  # the page writes it a moment later
+        return self.js("return location.hash")
+
+    def complaints(self):
+        """What the console holds, and every request that is not for the file itself."""
+        console = [entry["message"] for entry in self.driver.get_log("browser")]
+        events = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"]
+        return console + [url for url in sent if not url.startswith(OWN)]

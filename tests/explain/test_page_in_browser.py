@@ -1,0 +1,366 @@
+"""Every tab of the page in a real browser, from a file, with every request refused: what it shows is the engine's."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tinycnn import explain
+from tinycnn.explain import lesson
+
+pytestmark = pytest.mark.browser
+Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
+
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
+
+
+# The self-check
+
+
+def test_selfcheck_passes_and_says_how_far_off(page, quiet):
+    quiet.open(page, reload=True)
+    found = quiet.js("return {...document.documentElement.dataset}")
+    assert found["selfcheck"] == "pass" and 0 < float(found["maxdiff"]) < 1e-5
+    quiet.one("#badge").click()
+    assert "The browser agrees with the engine" in quiet.one("dialog").text
+    rows = [row.text for row in quiet.find("dialog tbody tr")]
+    assert len(rows) > 40 and all(row.startswith("✓") for row in rows)
+    for part in ("columns, to the bit", "gradients of single units", "the whole net", "output sizes"):
+        assert any(part in row for row in rows), part
+
+
+def corrupted(page, target, place):
+    """The page with one number of one array changed; `place` picks the array's id out of the data."""
+    text = page.read_text(encoding="utf-8")
+    match = re.search(r'(<script type="application/json" id="trace">)(.*?)(</script>)', text, re.S)
+    data = json.loads(match[2])
+    entry = data["arrays"][place(data)]
+    values = np.frombuffer(base64.b64decode(entry["b64"]), entry["dtype"]).copy()
+    values[values.size * 4 // 7] += 0.5
+    entry["b64"] = base64.b64encode(values.tobytes()).decode()
+    changed = text[: match.start(2)] + json.dumps(data).replace("<", "\\u003c") + text[match.end(2) :]
+    target.write_text(changed, encoding="utf-8")
+    return target
+
+
+CORRUPTIONS = {
+    "a kernel": lambda data: data["model"]["layers"][0]["w"],
+    "a weight of the last layer": lambda data: data["model"]["layers"][-1]["w"],
+    "a bias": lambda data: data["model"]["layers"][3]["b"],
+    "a column": lambda data: data["samples"][1]["layers"]["conv2"]["cols"],
+    "a gradient of columns": lambda data: data["samples"][0]["layers"]["conv1"]["grad_cols"],
+    "a weight gradient": lambda data: data["samples"][0]["layers"]["conv2"]["grad_w"],
+    "an activation": lambda data: data["samples"][0]["layers"]["sigmoid2"]["out"],
+    "a gradient of the logits": lambda data: data["samples"][0]["layers"]["fc3"]["grad_out"],
+    "a unit's gradient": lambda data: data["samples"][0]["units"][40]["gradient"],
+    "a partial map": lambda data: data["samples"][0]["layers"]["conv2"]["partials"],
+    "the toy's output": lambda data: data["lesson"]["cases"][3]["arrays"]["out"],
+}
+
+
+@pytest.mark.parametrize("what", CORRUPTIONS)
+def test_selfcheck_fails_where_one_number_is_wrong(what, page, browser, tmp_path):
+    browser.open(corrupted(page, tmp_path / "wrong.html", CORRUPTIONS[what]))
+    assert browser.js("return document.documentElement.dataset.selfcheck") == "fail"
+    assert "does not reproduce the engine" in browser.one(".alarm").text
+    assert "failed" in browser.one("#badge").text
+
+
+# Every tab, by mouse and by keyboard
+
+
+def test_every_tab_by_mouse(page, quiet):
+    quiet.open(page)
+    for name in TABS:
+        quiet.one(f"#tab-{name}").click()
+        assert_tab(quiet, name)
+
+
+def test_every_tab_by_keyboard(page, quiet):
+    quiet.open(page)
+    quiet.js("document.getElementById('tab-slide').focus()")
+    for name in [*TABS[1:], TABS[0]]:
+        quiet.driver.switch_to.active_element.send_keys(Keys.ARROW_RIGHT)
+        assert quiet.driver.switch_to.active_element.get_attribute("id") == f"tab-{name}"
+        assert_tab(quiet, name)
+    quiet.driver.switch_to.active_element.send_keys(Keys.END)
+    assert_tab(quiet, "edit")
+    quiet.driver.back()  # a tab is a step of the browser's history
+    assert_tab(quiet, "slide")
+
+
+COLOURS = """
+    const canvas = [...document.querySelectorAll('[role=tabpanel]:not([hidden]) canvas')].find((c) => c.width > 40);
+    const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+    copy.drawImage(canvas, 0, 0);
+    const {data} = copy.getImageData(0, 0, canvas.width, canvas.height), seen = new Set();
+    for (let i = 0; i < data.length; i += 4) seen.add(data.slice(i, i + 4).join());
+    return seen.size;
+"""
+
+
+def assert_tab(browser, name):
+    assert browser.one('[role="tab"][aria-selected="true"]').get_attribute("id") == f"tab-{name}"
+    assert browser.one('[role="tabpanel"]').get_attribute("id") == f"panel-{name}"
+    assert browser.one("h2.question").text
+    assert browser.js(COLOURS) > 2, f"{name}: the canvas is blank"
+
+
+@pytest.mark.parametrize("name", TABS)
+def test_every_question_is_answered_once_a_guess_is_made(name, page, quiet):
+    quiet.open(page, f"tab={name}")
+    assert quiet.one(".lead").text.count("Yes.") == 0 and quiet.find(".reveal p") == []
+    quiet.find(".answer")[0].click()
+    assert quiet.one(".reveal p").text.startswith(("Yes.", "Not quite."))
+    assert len(quiet.find(".answer.right")) == 1
+    quiet.open(page, quiet.hash[1:], reload=True)
+    assert quiet.one(".reveal p").text  # the answer has a link, too
+
+
+# Slide
+
+
+@pytest.mark.parametrize("label", ["conv1", "conv2"])
+def test_hovering_any_output_shows_the_engines_number_to_the_last_bit(label, page, traces, quiet, rng):
+    for img, trace in enumerate(traces):
+        o, out = int(rng.integers(trace[label].out.shape[1])), trace[label].out[0]
+        quiet.open(page, f"tab=slide&src={label}&img={img}&o={o}")
+        grid = quiet.grid("Output")
+        for i, j in rng.integers(0, out.shape[1], (12, 2)).tolist():
+            quiet.point(grid, i, j)
+            assert quiet.value == out[o, i, j]
+
+
+def test_all_numbers_of_a_layer_are_the_engines(page, traces, quiet):
+    """Stepping with the arrow key through every output of a map, as a reader would."""
+    quiet.open(page, "tab=slide&src=conv1&img=1&o=4&i=0&j=0")
+    out = traces[1]["conv1"].out[0, 4]
+    shown = quiet.js("""
+        const read = () => document.querySelector('#panel-slide output.value').dataset.value;
+        const shown = [read()];
+        for (let k = 1; k < arguments[1]; k++) { arguments[0].click(); shown.push(read()); }
+        return shown;""", quiet.one('[aria-label="Step"]'), out.size)  # fmt: skip
+    assert np.array_equal(np.array(shown, np.float32).reshape(out.shape), out)
+    assert quiet.one("output.value").get_attribute("data-value") == shown[-1]
+
+
+@pytest.mark.parametrize("options", ["s=1&p=1&d=1", "s=2&p=0&d=1", "s=1&p=1&d=2", "s=1&p=1&d=1&flip=1"])
+def test_the_toys_sums_are_the_engines(options, page, quiet, rng):
+    quiet.open(page, f"tab=slide&{options}&o=1&i=0&j=0")
+    chosen = {name: int(value) for name, value in (pair.split("=") for pair in options.split("&"))}
+    out = lesson.toy(chosen["s"], chosen["p"], chosen["d"], bool(chosen.get("flip")))["conv1"].out[0, 1]
+    grid = quiet.grid("Output")
+    for i, j in rng.integers(0, out.shape[0], (8, 2)).tolist():
+        quiet.point(grid, i, j)
+        assert quiet.value == out[i, j]
+        sums = [t.text.split("\n")[0].replace("−", "-") for t in quiet.find(".equation:first-child .term")]
+        *parts, total = map(float, sums)
+        assert sum(parts) == total == out[i, j]
+
+
+def test_arrow_keys_move_the_window_as_the_mouse_does(page, quiet):
+    quiet.open(page, "tab=slide&i=1&j=1")
+    grid = quiet.grid("Output")
+    grid.send_keys(Keys.ARROW_DOWN, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert "j=3" in quiet.hash and "i=" not in quiet.hash  # (2, 3); 2 is where one begins
+    by_keys = quiet.one(".say").text
+    quiet.press(grid, 5, 5)
+    assert quiet.one(".say").text != by_keys
+    quiet.press(grid, 2, 3)
+    assert quiet.one(".say").text == by_keys
+    grid.send_keys(*[Keys.ARROW_LEFT] * 9)
+    assert "j=0" in quiet.hash  # it stops at the edge
+
+
+def test_a_pixel_shows_the_outputs_it_takes_part_in(page, quiet):
+    quiet.open(page, "tab=slide")
+    quiet.point(quiet.grid("Input, channel 1"), 3, 3)
+    assert "takes part in 9 outputs" in quiet.one(".say").text
+    assert len(quiet.find('.grid[aria-label^="Output"] .mark.window')) == 9
+    quiet.point(quiet.grid("Input, channel 1"), 0, 0)
+    assert "This zero of the padding takes part in 1 output" in quiet.one(".say").text
+    quiet.grid("Input, channel 2").send_keys(Keys.ARROW_RIGHT)
+    assert "takes part in" in quiet.one(".say").text
+    quiet.point(quiet.grid("Kernel, slice 1"), 1, 2)
+    assert "Weight (1, 2) is 2." in quiet.one(".say").text
+
+
+def test_changed_numbers_are_the_browsers_and_have_a_link(page, quiet):
+    quiet.open(page, "tab=slide&i=2&j=2")
+    assert quiet.value == 32
+    quiet.press(quiet.grid("Kernel, slice 1"), 1, 2)
+    quiet.one('.editor [aria-label="more"]').click()
+    assert "edits=w.0.0.1.2%3D3" in quiet.hash
+    assert quiet.find("output.value") == [] and len(quiet.find(".origin.engine")) == 1  # that of the footer
+    assert "make 40" in quiet.open(page, quiet.hash[1:], reload=True).one(".say").text  # 32 + the 8 under it
+    quiet.button("Undo changes").click()
+    assert quiet.value == 32
+
+
+def test_numbers_fly_into_their_column_where_motion_is_welcome(page, quiet):
+    for motion, flying in (("no-preference", 18), ("reduce", 0)):
+        quiet.open(page, "tab=im2col&fill=1&i=0&j=0", reload=True, prefers_reduced_motion=motion)
+        step = quiet.one('[aria-label="Step"]')
+        assert quiet.js("arguments[0].click(); return document.querySelectorAll('.ghost').length", step) == flying
+
+
+def test_touch(page, quiet):
+    quiet.open(page, "tab=slide", size=(390, 800), touch=True, reload=True)
+    grid = quiet.grid("Output")
+    quiet.point(grid, 4, 1, touch=True)
+    assert "i=4" in quiet.hash and "j=1" in quiet.hash and quiet.value == 23
+
+
+# The other tabs
+
+
+def test_im2col_shows_the_columns_the_forward_multiplied(page, traces, quiet, rng):
+    record = traces[0]["conv2"]
+    quiet.open(page, "tab=im2col&src=conv2")
+    cols = record.cols[0]  # (OH, K, OW)
+    assert np.array_equal(quiet.numbers(quiet.grid("Columns")), cols.transpose(1, 0, 2).reshape(cols.shape[1], -1))
+    quiet.point(quiet.grid("Output, one row per filter"), 5, 37)
+    quiet.press(quiet.grid("Output, one row per filter"), 5, 37)
+    assert quiet.value == record.out[0, 5, 3, 7]
+
+
+def test_im2col_fills_column_by_column(page, quiet):
+    quiet.open(page, "tab=im2col&fill=1&i=0&j=0")
+    grid = quiet.grid("Columns")
+    filled = lambda: int((~np.isnan(quiet.numbers(grid)[0])).sum())  # noqa: E731
+    assert filled() == 1
+    quiet.one('[aria-label="Step"]').click()
+    grid.send_keys(Keys.ARROW_RIGHT)
+    assert filled() == 3
+    grid.send_keys(Keys.ARROW_DOWN)
+    assert quiet.one(".say").text.startswith("Row 0 belongs to weight (0, 0, 0)")
+
+
+def test_play_runs_and_stops(page, quiet):
+    quiet.open(page, "tab=im2col&fill=1&i=5&j=3")
+    quiet.one('[aria-label="Play"]').click()
+    quiet.one('[aria-label="Pause"]')
+    quiet.wait(lambda: quiet.find('[aria-label="Play"]'), 20)
+    assert "i=5" in quiet.hash and "j=5" in quiet.hash  # it stops at the last window
+
+
+def test_sizes_follow_the_formula_and_the_quiz_hides_them(page, quiet):
+    quiet.open(page, "tab=size&n=8&k=3&ss=2&sp=0&sd=1")
+    assert quiet.one(".answer-size").text == "3"
+    assert "3 windows of 3 fit into 8 pixels. 1 pixel of 8 never used." in quiet.one(".say").text
+    assert len(quiet.find(".pixel.drop")) == 1
+    slider = quiet.find('input[type="range"]')[0]
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert quiet.one(".answer-size").text == "4" and quiet.find(".pixel.drop") == []
+    quiet.find('input[type="checkbox"]')[0].click()
+    assert quiet.one(".answer-size").text == "?"
+    quiet.one('input[type="number"]').send_keys("4", Keys.ENTER)
+    assert quiet.one(".answer-size").text == "4" and "right" in quiet.one(".verdict").text
+
+
+def test_channels_add_up_to_the_engines_map(page, traces, quiet):
+    out = traces[1]["conv2"].out[0, 7]
+    quiet.open(page, "tab=channels&src=conv2&img=1&o=7")
+    quiet.point(quiet.grid("Partial map of channel 3"), 4, 6)
+    assert quiet.value == out[4, 6]
+    terms = [t.text.split("\n")[0].replace("−", "-") for t in quiet.find(".equation.small .term")]
+    assert len(terms) == 7 and sum(map(float, terms)) == pytest.approx(out[4, 6], abs=5e-3)
+
+
+def test_network_shows_the_engines_gradient_of_a_unit(page, traces, quiet):
+    record = traces[0]["conv2"]
+    c, (i, j) = 5, np.unravel_index(record.out[0, 5].argmax(), (10, 10))
+    quiet.open(page, "tab=network")
+    quiet.press(quiet.grid("conv2, map 6"), int(i), int(j))
+    assert quiet.value == record.out[0, c, i, j]
+    assert "the engine’s own gradient" in quiet.one(".inspector").text
+    assert_gradient(quiet, traces[0].input_gradient("conv2", (0, c, int(i), int(j)))[0, 0], 0)
+    quiet.grid("conv2, map 6").send_keys(Keys.ARROW_UP if i else Keys.ARROW_DOWN)
+    i += -1 if i else 1
+    assert quiet.value == record.out[0, c, i, j]
+    assert "Worked out by the browser" in quiet.one(".inspector").text
+    assert_gradient(quiet, traces[0].input_gradient("conv2", (0, c, int(i), int(j)))[0, 0], 1e-5)
+
+
+def assert_gradient(browser, expected, tolerance):
+    found = browser.numbers(browser.grid("Gradient of the unit")).astype(np.float32)
+    assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
+
+
+def test_every_layer_of_the_network_can_be_chosen(page, traces, quiet):
+    quiet.open(page, "tab=network&img=1")
+    for label in ("pool1", "sigmoid2", "fc1", "fc3"):
+        pick = quiet.one(".inspector select")
+        quiet.js("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", pick, label)
+        text = quiet.one(".inspector h3").text
+        assert text.startswith(label)
+        place = [int(k) for k in re.findall(r"\d+", text.split(",", 1)[1])[:3]]
+        out = traces[1][label].out[0]
+        assert quiet.value == (out[place[0] - 1, place[1], place[2]] if out.ndim == 3 else out[place[0]])
+
+
+@pytest.mark.parametrize("source", ["src=toy", "src=toy&s=2&d=2&p=0", "src=conv2&img=1&o=3&c=2"])
+def test_backward_ends_at_the_engines_gradients(source, page, quiet):
+    quiet.open(page, f"tab=backward&{source}&i=99&j=99")  # the last window, whatever the size
+    assert "both sums are now the engine’s gradients" in quiet.one(".say").text
+    for so_far, engine in (
+        ("Weight gradient so far", "Weight gradient of the engine"),
+        ("Gradient of the input so far", "Gradient of the input, of the engine"),
+    ):
+        ours, theirs = quiet.numbers(quiet.grid(so_far)), quiet.numbers(quiet.grid(engine))
+        inside = ~np.isnan(theirs)  # the engine keeps no gradient of the padding
+        most = np.abs(theirs[inside]).max()
+        assert most > 0 and np.abs(ours - theirs)[inside].max() <= 1e-5 * most
+
+
+def test_backward_shows_loss_adjoint_and_gradient_check(page, traces, quiet):
+    quiet.open(page, "tab=backward")
+    text = quiet.one('[role="tabpanel"]').text
+    assert f"the loss is {traces[0].loss:.4f}" in text
+    left, right = (element.text for element in quiet.find(".inner b"))
+    assert left == right == f"{lesson.facts()['adjoint']['left']:.0f}".replace("-", "−")
+    assert len(quiet.find(".gradcheck tbody tr")) == 20
+
+
+def test_training(page, quiet):
+    quiet.open(page, "tab=training")
+    assert "still guessing" in quiet.one('[role="tabpanel"]').text
+    assert len(quiet.find(".curve")) == 4
+    slider = quiet.one('input[type="range"]')
+    first = quiet.js("return document.querySelector('.kernels .grid').grid.value(0, 0)")
+    slider.send_keys(Keys.HOME)
+    assert "step=0" in quiet.hash
+    assert quiet.js("return document.querySelector('.kernels .grid').grid.value(0, 0)") != first
+    quiet.press(quiet.grid("Confusion matrix"), 1, 1)
+    assert re.fullmatch(r"Trouser: \d+ recognised\.", quiet.one(".say").text)
+    quiet.grid("Confusion matrix").send_keys(Keys.ARROW_RIGHT)
+    assert re.fullmatch(r"Trouser taken for Pullover: \d+ times\.", quiet.one(".say").text)
+    assert quiet.find(".mistake")
+
+
+def test_edit_moves_maps_and_probabilities(page, net, garments, quiet):
+    quiet.open(page, "tab=edit")
+    before = [element.text for element in quiet.find(".edit-bars .num")]
+    assert sum(map(float, before)) == pytest.approx(1, abs=0.01)
+    quiet.one('[aria-label="shift right"]').click()
+    quiet.one('[aria-label="shift right"]').click()
+    assert "moves=x2" in quiet.hash
+    shifted = np.zeros((1, 1, 28, 28), np.uint8)
+    shifted[..., 2:] = garments.images[75:76, ..., :-2]
+    logits = explain.trace(net, shifted, [0]).out[0]
+    p = np.exp(logits - logits.max())
+    shown = [float(element.text) for element in quiet.find(".edit-bars .num")]
+    np.testing.assert_allclose(shown, p / p.sum(), atol=6e-4)
+    easel = quiet.grid("The garment")
+    quiet.press(easel, 3, 3)
+    easel.send_keys(Keys.ARROW_UP, " ")
+    assert "b" in quiet.hash.split("moves=")[1]
+    painted = "return document.querySelector('.easel').grid.value(3, 3)"
+    assert quiet.js(painted) == 1
+    assert quiet.open(page, quiet.hash[1:], reload=True).js(painted) == 1
+    for name in ("rotate left", "rotate right"):
+        quiet.one(f'[aria-label="{name}"]').click()
+    quiet.button("reset").click()
+    assert [element.text for element in quiet.find(".edit-bars .num")] == before

@@ -1,0 +1,173 @@
+"""The page in a real browser: its links, any width, dark and light, contrast, names, and nets that are not LeNet."""
+
+import numpy as np
+import pytest
+
+from tinycnn import explain, manual_seed
+from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Tanh
+
+pytestmark = pytest.mark.browser
+
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
+
+
+STATES = [
+    "tab=slide&src=conv2&img=1&o=3&i=5&j=6&c=2",
+    "tab=size&n=11&k=4",
+    "tab=network&unit=fc1:17",
+    "tab=edit&moves=x1,r30",
+]
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_address_restores_the_state(state, page, quiet):
+    quiet.open(page, state, reload=True)
+    first = quiet.one('[role="tabpanel"]').text
+    address = quiet.hash
+    quiet.open(page)
+    assert quiet.one('[role="tabpanel"]').text != first
+    quiet.js("location.hash = arguments[0]", address)
+    quiet.wait(lambda: quiet.one('[role="tabpanel"]').text == first)
+
+
+NONSENSE = [
+    "tab=nowhere",
+    "tab=slide&src=conv9&i=-4&j=1e9&o=77&img=5",
+    "tab=slide&edits=w.9.9=1,x.0.0.0=NaN,rubbish",
+    "tab=network&unit=conv1:99.0.0",
+    "tab=edit&pic=999&moves=zz,b!,r1e400",
+    "tab=im2col&tap=999&s=7",
+    "tab=size&n=0&k=99&ss=0",
+    "tab=training&step=99&cell=a.b",
+]
+
+
+@pytest.mark.parametrize("state", NONSENSE)
+def test_an_address_that_makes_no_sense_does_no_harm(state, page, quiet):
+    quiet.open(page, state, reload=True)
+    assert quiet.one("h2.question").text and quiet.js("return document.documentElement.dataset.selfcheck") == "pass"
+
+
+TOO_WIDE = """
+    const scrolls = (e) =>
+      e && e !== document.body && (getComputedStyle(e).overflowX !== 'visible' || scrolls(e.parentElement));
+    return [...document.querySelectorAll('main *')]
+      .filter((e) => e.checkVisibility() && !scrolls(e) && e.getBoundingClientRect().right > innerWidth + 1)
+      .map((e) => e.className || e.tagName).slice(0, 5);
+"""
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+@pytest.mark.parametrize("name", TABS)
+def test_no_width_needs_sideways_scrolling(name, width, page, quiet):
+    quiet.open(page, f"tab={name}", size=(width, 800), touch=width == 360)
+    wide = quiet.js("return document.documentElement.scrollWidth")
+    assert wide <= width
+    assert quiet.js(TOO_WIDE) == []
+
+
+def test_dark_and_light(page, quiet):
+    background = "return getComputedStyle(document.body).backgroundColor"
+    light = quiet.open(page, prefers_color_scheme="light").js(background)
+    dark = quiet.open(page, prefers_color_scheme="dark").js(background)
+    assert light != dark
+    quiet.one("#theme").click()
+    assert quiet.js(background) == light and "theme=light" in quiet.hash
+    assert quiet.open(page, "theme=dark", prefers_color_scheme="light").js(background) == dark
+
+
+CONTRAST = """
+    const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;  // of sRGB, as WCAG 2 has it
+    const light = (colour) => {
+      const [r, g, b] = colour.match(/[\\d.]+/g).map((v) => linear(Number(v) / 255));
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const ground = (e) => {
+      for (; e; e = e.parentElement) {
+        const colour = getComputedStyle(e).backgroundColor;
+        if (colour.startsWith('rgb(')) return colour;
+      }
+    };
+    const written = (e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    return [...document.querySelectorAll('body *')]
+      .filter((e) => e.checkVisibility() && !e.closest('svg, [aria-hidden]') && written(e))
+      .map((e) => {
+        const [a, b] = [light(getComputedStyle(e).color), light(ground(e))].sort((x, y) => y - x);
+        return [(a + 0.05) / (b + 0.05), e.className || e.tagName, e.textContent.slice(0, 20)];
+      }).filter(([ratio]) => ratio < 4.5);
+"""
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(theme, page, quiet):
+    for name in TABS:
+        quiet.open(page, f"tab={name}&guess=0", prefers_color_scheme=theme, prefers_reduced_motion="reduce")
+        assert quiet.js(CONTRAST) == [], name
+
+
+def test_everything_that_can_be_used_has_a_name(page, quiet):
+    script = """
+        return [...document.querySelectorAll('button, input, select, [tabindex="0"]')].filter((e) => e.checkVisibility()
+          && !(e.getAttribute('aria-label') || e.textContent.trim() || e.labels?.[0]?.textContent.trim() || e.title))
+          .map((e) => e.outerHTML.slice(0, 80))"""
+    for name in TABS:
+        assert quiet.open(page, f"tab={name}").js(script) == [], name
+
+
+def test_the_lesson_page(quiet, tmp_path):
+    path = explain.lesson_page(tmp_path / "lesson.html")
+    quiet.open(path)
+    assert quiet.js("return document.documentElement.dataset.selfcheck") == "pass"
+    for name in TABS:
+        quiet.one(f"#tab-{name}").click()
+        assert quiet.one('[role="tabpanel"]').get_attribute("id") == f"panel-{name}"
+    quiet.open(path, "tab=training")
+    assert "python examples/lenet_fashion.py --report lenet.html" in quiet.one(".empty").text
+
+
+class Twice(Module):
+    def forward(self, x):
+        return (x + x).tanh()
+
+
+NETS = {
+    "other layers": lambda: Sequential(
+        Conv2d(3, 4, (3, 2), stride=(2, 1), padding=(1, 0), bias=False), Tanh(), MaxPool2d(3, stride=2, padding=1),
+        Conv2d(4, 6, 2, groups=2, dilation=2), ReLU(), AvgPool2d(2, padding=1, count_include_pad=False),
+        Flatten(), Dropout(0.3), Linear(6 * 2 * 2, 4)),
+    "ceil mode": lambda: Sequential(
+        Conv2d(3, 8, 3), AvgPool2d(2, ceil_mode=True), ReLU(), MaxPool2d(2, ceil_mode=True),
+        Flatten(), Linear(8 * 3 * 2, 4)),
+    "no convolution": lambda: Sequential(Flatten(), Linear(3 * 13 * 9, 20), ReLU(), Linear(20, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", NETS)
+def test_other_nets(kind, quiet, tmp_path, rng):
+    manual_seed(1)
+    net, x = NETS[kind](), rng.random((2, 3, 13, 9)).astype(np.float32)
+    path = explain.report([explain.trace(net, x[i : i + 1], [i]) for i in range(2)], tmp_path / "page.html")
+    quiet.open(path)
+    assert quiet.js("return document.documentElement.dataset.selfcheck") == "pass"
+    for name in TABS:
+        quiet.one(f"#tab-{name}").click()
+        assert quiet.one("h2.question").text
+
+
+def test_a_layer_that_the_browser_does_not_know(quiet, tmp_path, rng):
+    net = Sequential(Conv2d(1, 2, 3), Twice(), Flatten(), Linear(2 * 36, 3))
+    trace = explain.trace(net, rng.random((1, 1, 8, 8)).astype(np.float32), [1])
+    quiet.open(explain.report(trace, tmp_path / "page.html"), "tab=network")
+    assert quiet.js("return document.documentElement.dataset.selfcheck") == "pass"  # of what it does know
+    quiet.press(quiet.grid("twice1, map 2"), 2, 3)
+    assert quiet.value == trace["twice1"].out[0, 1, 2, 3]
+    quiet.one("#tab-edit").click()
+    assert "The browser cannot recompute this network: it does not have twice1 (Twice())" in quiet.one(".empty").text
+
+
+def test_strange_class_names_are_text(quiet, tmp_path, net, garments):
+    name = "</script><img src=x onerror=alert(1)>"
+    trace = explain.trace(net, garments.images[:1], [0])
+    quiet.open(explain.report(trace, tmp_path / "page.html", classes=[name] * 10, title=name), "tab=backward")
+    assert quiet.one("h1").text == name and name in quiet.one(".bar-row.truth").text
+    assert quiet.js("return document.images.length") == 0
