@@ -178,7 +178,7 @@ def test_a_pixel_shows_the_outputs_it_takes_part_in(page, quiet):
     quiet.open(page, "tab=slide")
     quiet.point(quiet.grid("Input, channel 1"), 3, 3)
     assert "takes part in 9 outputs" in quiet.one(".say").text
-    assert len(quiet.find('.grid[aria-label^="Output"] .mark.window')) == 9
+    assert len(quiet.find('.grid[aria-label^="Output"] .mark.use')) == 9
     quiet.point(quiet.grid("Input, channel 1"), 0, 0)
     assert "This zero of the padding takes part in 1 output" in quiet.one(".say").text
     quiet.grid("Input, channel 2").send_keys(Keys.ARROW_RIGHT)

@@ -116,7 +116,8 @@ function drawKernel(now, grids, say) {
     return now.pixel(channel, a * now.SH + u * now.DH, b * now.SW + v * now.DW) * gradient.data[ll];
   };
   const dw = now.grad_w.part(o).part(c);
-  grids.share.set({ value: (u, v) => at(u, v, l), paint: signed(dw), text });
+  const most = Math.max(...now.window(i, j).map(([u, v]) => Math.abs(at(u, v, l))), 1e-12);
+  grids.share.set({ value: (u, v) => at(u, v, l), paint: scale("signed", most), text });
   const sums = (u, v) => {
     let sum = 0;
     for (let ll = 0; ll <= l; ll++) sum += at(u, v, ll);

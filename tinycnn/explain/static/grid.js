@@ -149,11 +149,11 @@ class Grid {
     }
   }
 
-  /** One size for all numbers of the grid, set on the context; 0 where they do not fit. */
+  /** One size for all numbers of the grid, set on the context; 0 where they do not fit, or would be a thicket. */
   textSize(context, cw, ch, ratio, family) {
     let size = Math.min(ch * 0.45, 17 * ratio);
     if (size < 8 * ratio) return 0;
-    let [widest, longest] = [0, 0];
+    let [widest, fractions] = [0, false];
     context.font = `500 ${size}px ${family}`;
     for (let r = 0; r < this.rows; r++) {
       for (let c = 0; c < this.cols; c++) {
@@ -161,12 +161,12 @@ class Grid {
         const text = v === null ? null : this.text(v);
         if (!text) continue;
         widest = Math.max(widest, context.measureText(text).width);
-        longest = Math.max(longest, text.length);
+        fractions ||= text.includes(".");
       }
     }
     const room = cw - 3 * ratio;
     if (widest > room) size *= room / widest;
-    if (!widest || size < 8 * ratio || (longest > 2 && cw < 22 * ratio)) return 0;
+    if (!widest || size < 8 * ratio || (fractions && cw < 25 * ratio)) return 0;
     context.font = `500 ${size}px ${family}`;
     return size;
   }

@@ -111,7 +111,9 @@ function footer() {
 }
 
 function themeButton() {
-  document.getElementById("theme").addEventListener("click", () => set({ theme: theme() === "dark" ? "light" : "dark" }));
+  document
+    .getElementById("theme")
+    .addEventListener("click", () => set({ theme: theme() === "dark" ? "light" : "dark" }));
   const show = () => {
     document.getElementById("theme").textContent = theme() === "dark" ? "Light" : "Dark";
     repaint();

@@ -217,7 +217,12 @@ function showSelfcheck(checks) {
   const dialog = document.getElementById("checks");
   const close = button("Close", () => dialog.close(), { class: "quiet" });
   dialog.replaceChildren(
-    h("h2", {}, verdict === "pass" ? "The browser agrees with the engine" : "The browser disagrees with the engine"),
+    h(
+      "div",
+      { class: "dialog-head" },
+      h("h2", {}, verdict === "pass" ? "The browser agrees with the engine" : "The browser disagrees with the engine"),
+      close,
+    ),
     h(
       "p",
       {},
@@ -244,7 +249,7 @@ function showSelfcheck(checks) {
         h("tbody", {}, rows),
       ),
     ),
-    close,
   );
+  dialog.onclick = (event) => event.target === dialog && dialog.close(); // a click beside it
   badge.onclick = () => dialog.showModal();
 }

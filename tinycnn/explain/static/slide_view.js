@@ -46,7 +46,7 @@ function slideView(conv, body, onlook) {
         output.mark(
           "window",
           now.outputsOf(look.r, look.q).map(([i, j]) => [i, j, 1, 1]),
-          "window",
+          "use",
         );
       else output.mark("window", look.kind === "tap" ? [[0, 0, now.OH, now.OW]] : [[point.i, point.j, 1, 1]], "window");
       if (conv.CG > FEW) drawStrip(now, strip, at, point);
@@ -174,7 +174,7 @@ function markSlide(now, look, point, c, x, input, kernel, products) {
   input.mark("window", window, "window");
   input.mark("taps", taps, "dot");
   input.mark("pixel", pixel, "point");
-  kernel.mark("tap", tap, "point");
+  kernel.mark("tap", tap, look.kind === "in" ? "use" : "point");
   products.mark("tap", look.kind === "tap" ? tap : [], "point");
 }
 
@@ -184,20 +184,18 @@ function drawStrip(now, strip, at, point) {
     strip.conv = now;
     strip.filter = at.o;
     strip.replaceChildren(
-      ...now
-        .channels(at.o)
-        .map((x, c) =>
-          h(
-            "button",
-            { type: "button", class: "thumb", onclick: () => set({ c }) },
-            mapGrid(now.x.part(x), scaleFor(now.x.part(x)), {
-              cell: 44 / now.W,
-              name: `channel ${x + 1}`,
-              role: "input",
-            }).root,
-            h("span", { class: "num" }),
-          ),
+      ...now.channels(at.o).map((x, c) =>
+        h(
+          "button",
+          { type: "button", class: "thumb", onclick: () => set({ c }) },
+          mapGrid(now.x.part(x), scaleFor(now.x.part(x)), {
+            cell: 44 / now.W,
+            name: `channel ${x + 1}`,
+            role: "input",
+          }).root,
+          h("span", { class: "num" }),
         ),
+      ),
     );
   }
   [...strip.children].forEach((thumb, c) => {

@@ -80,7 +80,3 @@ window.addEventListener("popstate", () => {
   readHash();
   notify();
 });
-window.addEventListener("hashchange", () => {
-  readHash();
-  notify();
-});

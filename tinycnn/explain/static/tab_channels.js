@@ -90,35 +90,33 @@ function sumGrids(conv, o, body, onover) {
     cell: Math.min(36, 230 / conv.OW),
     name: "Output map; arrow keys move",
   });
-  const rows = conv
-    .channels(o)
-    .map((x, c) =>
-      h(
-        "div",
-        { class: "sum-row" },
-        panel(
-          `input ${x + 1}`,
-          mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), {
-            role: "input",
-            cell: Math.min(28, (few ? 170 : 84) / conv.W),
-            text: few && conv.whole ? (v) => round(v, 0) : () => null,
-            name: `Input channel ${x + 1}`,
-          }),
-        ),
-        h("span", { class: "sign", "aria-hidden": "true" }, "∗"),
-        panel(
-          "kernel",
-          mapGrid(conv.w.part(o).part(c), scale("signed", conv.w.part(o).most), {
-            role: "kernel",
-            cell: Math.min(36, (few ? 108 : 64) / conv.KW),
-            text: few && conv.whole ? (v) => round(v, 0) : () => null,
-            name: `Kernel slice ${c + 1}`,
-          }),
-        ),
-        h("span", { class: "sign", "aria-hidden": "true" }, "="),
-        panel("partial", maps[c]),
+  const rows = conv.channels(o).map((x, c) =>
+    h(
+      "div",
+      { class: "sum-row" },
+      panel(
+        `input ${x + 1}`,
+        mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), {
+          role: "input",
+          cell: Math.min(28, (few ? 170 : 84) / conv.W),
+          text: few && conv.whole ? (v) => round(v, 0) : () => null,
+          name: `Input channel ${x + 1}`,
+        }),
       ),
-    );
+      h("span", { class: "sign", "aria-hidden": "true" }, "∗"),
+      panel(
+        "kernel",
+        mapGrid(conv.w.part(o).part(c), scale("signed", conv.w.part(o).most), {
+          role: "kernel",
+          cell: Math.min(36, (few ? 108 : 64) / conv.KW),
+          text: few && conv.whole ? (v) => round(v, 0) : () => null,
+          name: `Kernel slice ${c + 1}`,
+        }),
+      ),
+      h("span", { class: "sign", "aria-hidden": "true" }, "="),
+      panel("partial", maps[c]),
+    ),
+  );
   replace(
     body,
     h("div", { class: `sum-rows${few ? " few" : ""}` }, rows),
