@@ -166,7 +166,7 @@ class Grid {
     }
     const room = cw - 3 * ratio;
     if (widest > room) size *= room / widest;
-    if (!widest || size < 8 * ratio || (fractions && cw < 25 * ratio)) return 0;
+    if (!widest || size < 7.5 * ratio || (fractions && cw < 25 * ratio)) return 0;
     context.font = `500 ${size}px ${family}`;
     return size;
   }
