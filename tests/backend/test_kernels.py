@@ -146,6 +146,12 @@ MODELS = {  # name: layers, image, number of images
         (1, 11, 12),
         3,
     ),
+    "many splits": (
+        [nn.Conv2d(1, 2, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(2 * 11 * 11, 3)],
+        (1, 24, 24),
+        25,
+    ),
+    "many blocks": ([nn.Linear(3, 2)], (3,), 301),
     "rows": ([nn.Linear(7, 5, bias=False), nn.ReLU(), nn.Linear(5, 2)], (7,), 3),
 }
 LR = 0.5
@@ -287,7 +293,7 @@ def test_conv_weight_gradient_equals_backward_of_conv2d(bench):
 
 
 @pytest.mark.parametrize("rule", ["plain", "decay", "momentum", "nesterov"])
-@pytest.mark.parametrize("name", ["overlapping pools", "wide perceptron", "rows"])
+@pytest.mark.parametrize("name", ["overlapping pools", "many splits", "wide perceptron", "rows"])
 def test_updates_equal_sgd(name, rule, rng):
     momentum, decay = 0.9 * (rule in ("momentum", "nesterov")), 0.25 * (rule != "plain")
     bench = Bench(name, rng, momentum=bool(momentum), nesterov=rule == "nesterov")
@@ -326,6 +332,12 @@ def test_finish_writes_the_history_and_moves_on(bench):
     blocks = bench.arrays["losses"].size
     assert bench.cpu.losses[:2] == pytest.approx([bench.arrays["losses"].sum()] * 2)
     assert bench.cpu.corrects[:3].tolist() == [2 * blocks, 3 * blocks, -1]
+
+
+def test_the_bench_has_sums_over_many_blocks(rng):
+    splits = Bench("many splits", rng).plan.convs[0].WeightGradient.SPLITS
+    assert splits > 8 and splits % 8  # rows of threads in conv_update
+    assert Bench("many blocks", rng).arrays["losses"].size > 2 * 32  # threads of finish
 
 
 def test_the_bench_has_every_kernel():
@@ -421,11 +433,15 @@ def test_nothing_is_read_outside_an_array():
         ("T::TY * TH <= OH && TX * TW <= OW", "true"),
         ("first + o < O ? w", "true ? w"),
         ("first + c < C ? w", "true ? w"),
+        ("k0 + q > K ? 0.0f", "k0 + q > K + 1 ? 0.0f"),
     ],
 )
 def test_a_read_outside_an_array_would_be_noticed(right, careless):
     assert right in rtc.kernel_text()
-    assert run_fenced(["strides", "no linear", "many filters"], (right, careless)).returncode == -signal.SIGSEGV
+    assert (
+        run_fenced(["strides", "no linear", "many filters", "perceptron"], (right, careless)).returncode
+        == -signal.SIGSEGV
+    )
 
 
 # Ties, and numbers that are not
@@ -446,6 +462,16 @@ def test_of_equal_numbers_the_first_gets_the_gradient(name, rng):
     cpu.arrays["x"][...], cpu.arrays["labels"][...] = 0.5, labels
     cpu.run(plan.train[1:])
     np.testing.assert_allclose(cpu.arrays["dz0"], reference.arrays["dz0"], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize(("label", "right"), [(0, 37), (1, 0), (8, 0)])
+def test_of_equal_logits_the_first_is_the_guess(label, right, rng):
+    bench = Bench("wide perceptron", rng)  # of 12 classes, so some share a thread
+    last = len(bench.plan.stages) - 1
+    bench.arrays[f"w{last}"][...], bench.arrays[f"b{last}"][...], bench.arrays["labels"][...] = 0, 0, label
+    (launch,) = [launch for launch in bench.plan.evaluate if launch.kernel.startswith("head<")]
+    bench.run(launch)
+    assert bench.arrays["corrects"].sum() == right
 
 
 @pytest.mark.parametrize("name", POOLED)
