@@ -355,9 +355,9 @@ def plan_of(layers, image, images):
 # Cuts.  For models this small the cheapest cut is often the plainest, so others must be tried as well.
 
 
-@pytest.mark.parametrize("draw", range(3))
+@pytest.mark.parametrize("draw", [0, *(pytest.param(draw, marks=pytest.mark.slow) for draw in (1, 2, 3))])
 @pytest.mark.parametrize(
-    "name", ["relu, max", "strides", "pools apart", "no linear", "wide perceptron", "many filters"]
+    "name", ["relu, max", "strides", "pools apart", "no linear", "wide perceptron", "many filters", "dilation"]
 )
 def test_any_cut_gives_the_same_numbers(name, draw, rng, monkeypatch):
     """Tiles that overrun the image, filters that do not divide, several groups, slices and splits."""
