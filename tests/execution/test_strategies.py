@@ -97,6 +97,28 @@ def test_any_loss_is_that_of_the_whole_batch(strategy, loss, rng):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_part_whose_labels_are_all_ignored_counts_for_nothing(strategy, rng):
+    batches = [batch(rng, 12) for _ in range(3)]
+    for _, y in batches:
+        y[4:8] = -100  # the second part of three
+    assert_same(train(strategy, batches, workers=2, micro_batch=4), train("plain", batches))
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_closed_step_refuses_to_go_on(strategy, rng):
+    model = net()
+    step = make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4)
+    x, y = batch(rng, 9)
+    step(x, y)
+    step.close()
+    step.close()
+    before = model.state_dict()
+    with pytest.raises(RuntimeError, match="closed|after shutdown"):
+        step(x, y)
+    assert all(np.array_equal(a, model.state_dict()[name]) for name, a in before.items())
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_dropout_drops_the_same_whatever_the_workers(strategy, rng):
     batches = [batch(rng, 21) for _ in range(3)]
     expected = train("plain", batches, dropout=0.4)

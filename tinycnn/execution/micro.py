@@ -117,7 +117,7 @@ def run_part(
     with random.at(state, part.start):
         logits = step.model(as_input(x[part], step.params[0]))
         loss = step.loss(logits, y[part])
-        note[:3] = loss.data * share, count_correct(logits, y[part]), random.get_state()[1] - state[1]
+        note[:3] = _counted(loss.data, share), count_correct(logits, y[part]), random.get_state()[1] - state[1]
     if loss.grad_fn is not None and share:
         run_backward(loss.grad_fn, np.full_like(loss.data, share), deposit)
 
@@ -125,7 +125,12 @@ def run_part(
 def evaluate_part(step: MicroBatchStep, x: Array, y: Array, part: slice, share: float, note: Array) -> None:
     """Loss and correct of one part of the batch (x, y), into note."""
     summed, correct = evaluate_whole(step.model, step.loss, step.params[0], x[part], y[part])
-    note[:2] = summed / len(y[part]) * share, correct
+    note[:2] = _counted(summed / len(y[part]), share), correct
+
+
+def _counted(loss: Array | float, share: float) -> Array | float:
+    """What a part's loss adds to the batch's: nothing where its labels are all ignored, and its own mean is 0 / 0."""
+    return loss * share if share else 0.0
 
 
 def shares(loss: Loss, y: Array, parts: list[slice]) -> list[float]:

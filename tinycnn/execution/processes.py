@@ -64,9 +64,12 @@ class ProcessesStep(MicroBatchStep):
         self._homes = [p.data for p in self.params]
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
+        self._closed = False
         self.description = f"processes: micro-batches of {micro_batch or MOST} on {workers} processes, one memory"
 
     def run_parts(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
+        if self._closed:
+            raise RuntimeError("step: this step is closed, or a worker of it has died; make another with make_step")
         if any(p.data is not home for p, home in zip(self.params, self._homes, strict=True)):
             raise RuntimeError(
                 "step: a parameter's array was replaced while the step was open, so the workers no longer see it; "
@@ -93,14 +96,13 @@ class ProcessesStep(MicroBatchStep):
     def _work(self, worker: int, order: tuple[int, bool, tuple[int, int], list[float]]) -> Exception | None:
         """Run this worker's parts of the batch in shared memory; the error, if there was one."""
         examples, train, state, part_shares = order
-        x, y = self._x[:examples], self._y[:examples]
+        x, y, parts = self._x[:examples], self._y[:examples], self.parts(examples)
         try:
-            for k in range(worker, len(part_shares), self.workers):
-                part = self.parts(examples)[k]
+            for k in range(worker, len(parts), self.workers):
                 if train:
-                    run_part(self, x, y, part, part_shares[k], state, self._table[k], self._notes[k])
+                    run_part(self, x, y, parts[k], part_shares[k], state, self._table[k], self._notes[k])
                 else:
-                    evaluate_part(self, x, y, part, part_shares[k], self._notes[k])
+                    evaluate_part(self, x, y, parts[k], part_shares[k], self._notes[k])
         except Exception as error:
             return error
         return None
@@ -164,11 +166,13 @@ class ProcessesStep(MicroBatchStep):
         self._team = []
 
     def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
         self._dismiss()
         for p, home in zip(self.params, self._homes, strict=True):
             if p.data is home:
                 p.data = home.copy()
-        self._homes = [p.data for p in self.params]
         self._blas.restore_original_limits()
 
 
