@@ -1,23 +1,11 @@
 """What a result must say of where it comes from: date, processor, cores, and versions."""
 
 import importlib.metadata
-import os
 import platform
 from datetime import datetime, timezone
-from pathlib import Path
 
-
-def processor() -> str:
-    """The processor's name, as the system gives it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
-def cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+from tinycnn.execution import cores
+from tinycnn.training.report import processor
 
 
 def describe(*packages: str) -> dict[str, object]:

@@ -7,6 +7,7 @@ each epoch.
 import importlib.util
 import re
 import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -41,8 +42,6 @@ def race(rounds: int = 3) -> dict[str, list[dict[str, float]]]:
 
 def table(found: dict[str, list[dict[str, float]]]) -> str:
     """Medians as Markdown."""
-    import statistics
-
     rows = {name: [statistics.median(r[k] for r in runs) for k in ("seconds", "MB")] for name, runs in found.items()}
     lines = ["| ten epochs from cold start | seconds | times tinycnn's | peak memory, MB |", "|---|---|---|---|"]
     ours = rows["tinycnn"][0]
