@@ -6,6 +6,7 @@ CuPy does slowly in silence, this counts (`counts`) or refuses.  It says nothing
 Refused     turning into a NumPy array by itself; mixing with NumPy arrays or lists, in operators, functions, `out=`
             and assignment; `out` of another shape; more than three arguments to as_strided.
             While `capturing`: all that makes the host wait, copies from the host, and cuBLAS.
+            In a function that is being fused: all but elementwise functions and operators.
 Refused although CuPy would do something undefined: reaching outside an array's memory, writing to windows that
             overlap, assigning to one place twice.
 Counted     syncs (the host waits), uploads (host to device), dispatched (NumPy's functions called on CuPy's arrays,
@@ -37,13 +38,13 @@ class Counts:
 
 
 counts = Counts()
-state = types.SimpleNamespace(capturing=False)
+state = types.SimpleNamespace(capturing=False, fusing=False)
 
 
 def reset():
     """Count from 0 again, and do not capture."""
     counts.__init__()
-    state.capturing = False
+    state.capturing = state.fusing = False
 
 
 @contextlib.contextmanager
@@ -63,18 +64,26 @@ def public(function):
 
 
 def wait():
+    elementwise_only("what the host waits for")
     if state.capturing:
         raise RuntimeError("the current stream is capturing, so synchronous API calls are disallowed")
     counts.syncs += 1
 
 
 def upload():
+    elementwise_only("copies from the host")
     if state.capturing:
         raise RuntimeError("the current stream is capturing, so H2D transfers are disallowed")
     counts.uploads += 1
 
 
+def elementwise_only(what):
+    if state.fusing:
+        raise TypeError(f"{what} cannot be fused: only elementwise functions and operators can")
+
+
 def cublas():
+    elementwise_only("a matrix product")
     if state.capturing:
         raise NotImplementedError("calling cuBLAS API during stream capture is currently unsupported")
 
@@ -95,7 +104,19 @@ def device(a):
 
 def operand(x):
     """What a kernel accepts: arrays of the device, and numbers."""
+    if isinstance(x, Traced):
+        return float(x)
     return x if isinstance(x, NUMBERS) else device(x)
+
+
+class Traced(float):
+    """A number given to a function that is being fused: it goes into the kernel, and nobody can ask what it is."""
+
+    def unknown(self, *other):
+        raise TypeError("a number's value is not known while a function is being fused")
+
+    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = unknown
+    __hash__ = None
 
 
 def result(y, out=None):
@@ -247,6 +268,7 @@ cupy.ndarray = ndarray
 
 def index_of(a, key):
     """An index as NumPy wants it.  Arrays of the host are uploaded; for a mask the host waits to learn the size."""
+    elementwise_only("an index")
     parts = list(key) if isinstance(key, tuple) else [key]
     for i, part in enumerate(parts):
         if isinstance(part, (list, tuple, np.ndarray)):
@@ -300,6 +322,7 @@ def ufunc(name):
 
 def reduction(name):
     def reduce(a, axis=None, dtype=None, out=None, keepdims=False):
+        elementwise_only(name)
         options = {} if dtype is None else {"dtype": dtype}
         with np.errstate(all="ignore"):
             return result(getattr(np, name)(device(a), axis=axis, keepdims=keepdims, **options), out)
@@ -321,6 +344,27 @@ def operator(name, swapped=False, in_place=False):
         return getattr(cupy, name)(*((*b, a) if swapped else (a, *b)), **({"out": a} if in_place else {}))
 
     return operate
+
+
+@public
+def fuse(kernel_name):
+    """A decorator.  The function is called as often as its kernel, on arrays that can do what can be fused."""
+
+    def decorate(function):
+        def kernel(*args):
+            if len({a.shape for a in args if isinstance(a, ndarray)}) != 1:
+                raise TypeError(f"{kernel_name}: expected arrays of one shape")
+            state.fusing = True
+            try:
+                returned = function(*(Traced(a) if isinstance(a, NUMBERS) else a for a in args))
+            finally:
+                state.fusing = False
+            if returned is not None:
+                raise TypeError(f"{kernel_name}: expected a function that writes into its arrays and returns nothing")
+
+        return kernel
+
+    return decorate
 
 
 @public

@@ -12,13 +12,14 @@ import pytest
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn import nn
+from tinycnn import data, nn
 from tinycnn.execution import make_step
 from tinycnn.execution.graph import GraphStep
 from tinycnn.execution.graph_replay import LONGEST
 from tinycnn.execution.graph_stages import UnsupportedModel
 from tinycnn.models import LeNet
 from tinycnn.optim import SGD
+from tinycnn.training import train
 
 pytestmark = [pytest.mark.shim, cuda_shim.needs_compiler]
 
@@ -151,6 +152,20 @@ def test_prediction(rng):
     expected = pair.cpu(tinycnn.Tensor(scaled)).numpy()
     for given in (x, scaled):
         np.testing.assert_allclose(pair.graph.predict(cupy.asarray(given)).get(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_training_goes_from_measurement_to_measurement(rng):
+    """The training loop runs 13 batches in 7 strides, and finds what plain finds batch by batch."""
+    pair, (images, labels) = Pair(momentum=0.5), batch(rng, 25)
+    here = [data.Batches(images, labels, 2, shuffle) for shuffle in (True, False)]
+    there = [data.Batches(cupy.asarray(images), cupy.asarray(labels), 2, shuffle) for shuffle in (True, False)]
+    fake_cuda.launches.clear()
+    expected, found = train(pair.plain, *here, epochs=2), train(pair.graph, *there, epochs=2)
+    for ours, theirs in zip(found.history, expected.history, strict=True):
+        assert vars(ours) == pytest.approx(vars(theirs), rel=1e-4)
+    pair.check()
+    warming_up, evaluations = 1, 2
+    assert fake_cuda.launches.count("begin") == warming_up + 2 * 7 + evaluations
 
 
 # What may change between steps

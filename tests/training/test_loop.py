@@ -1,13 +1,14 @@
 import signal
 
+import fakecupy
 import numpy as np
 import pytest
 from fakecupy import counts
 
 from tinycnn import Tensor
-from tinycnn.backend import to_device
+from tinycnn.backend import device_of, to_device
 from tinycnn.data import Batches, scale
-from tinycnn.execution import Step
+from tinycnn.execution import GraphStep, Step
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import StepLR
 from tinycnn.tape import is_grad_enabled
@@ -302,6 +303,82 @@ def test_trouble_on_the_device_is_found_at_the_next_measurement(task, fake_cupy)
     one = on_device(task(images=12 * 8, lr=1e38))
     with one.step() as step, pytest.raises(NonFiniteLoss, match=r"epoch 1, batch \d of 12\n  first not finite: the "):
         train(step, one.batches, one.test_batches, epochs=1)
+
+
+class PretendedGraph(GraphStep):
+    """A graph step that computes nothing: batch k of an epoch has loss k for each image, and k right answers."""
+
+    def __init__(self, task):
+        Step.__init__(self, task.net, task.loss, task.optimizer)
+        self.runs, self.orders, self.evaluated = [], [], []
+
+    def __call__(self, x, y):
+        raise AssertionError("batch by batch")
+
+    def run(self, images, labels, order, batch_size, first_batch, count):
+        assert device_of(images) == device_of(labels) == device_of(order) == "gpu"
+        self.runs.append((first_batch, count))
+        self.orders.append(order.get())
+        k = np.arange(first_batch, first_batch + count)
+        sizes = np.minimum((k + 1) * batch_size, len(order)) - k * batch_size
+        return fakecupy.cupy.asarray((k * sizes).astype(np.float32)), fakecupy.cupy.asarray(k.astype(np.int32))
+
+    def evaluate(self, x, y):
+        self.evaluated.append(len(x))
+        return fakecupy.cupy.asarray(np.float32(3 * len(x))), fakecupy.cupy.asarray(np.int32(len(y)))
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+def test_the_graph_runs_from_measurement_to_measurement(task, fake_cupy, drop_last):
+    """11 batches, the last of 2 images: measurements, and strides, end after 2, 4, 6, 8, 10, 11."""
+    task, noting = on_device(task(images=10 * 8 + 2)), Noting()
+    task.batches.drop_last = drop_last
+    step = PretendedGraph(task)
+    run = train(step, task.batches, task.test_batches, epochs=2, observers=[noting])
+    ends = [2, 4, 6, 8, 10] if drop_last else [2, 4, 6, 8, 10, 11]
+    strides = [(k, min(2, ends[-1] - k)) for k in range(0, ends[-1], 2)]
+    assert step.runs == 2 * strides
+    images = 80 if drop_last else 82
+    for epoch in range(2):
+        for order in step.orders[epoch * len(strides) :][: len(strides)]:
+            assert order.tolist() == task.batches.order(epoch)[:images].tolist()
+    told = [told for b in ends for told in (("point", 1, b), ("batch", 0, b))]
+    assert noting.told[: len(told) + 2] == [("start", 0, 0), *told, ("epoch", 1)]
+    examples = [8] * 10 + [2] * (not drop_last)
+    for point, end in zip(run.history, ends, strict=False):
+        done = sum(examples[:end])
+        assert point.train_loss == pytest.approx(sum(k * n for k, n in enumerate(examples[:end])) / done)
+        assert point.train_acc == sum(range(end)) / done
+    assert run.trained == 2 * images and (run.result.test_loss, run.result.test_acc) == (3, 1)
+
+
+def test_the_graph_goes_on_in_the_middle_of_an_epoch(task, fake_cupy):
+    task = on_device(task(images=96))
+    step = PretendedGraph(task)
+    run = train(step, task.batches, task.test_batches, epochs=1, run=Run(batch=3, num_batches=12, examples=24))
+    assert step.runs == [(3, 1), (4, 2), (6, 2), (8, 2), (10, 2)] and run.trained == 72
+
+
+def test_the_graph_evaluates_all_images_at_once(task, fake_cupy):
+    task = on_device(task())
+    step = PretendedGraph(task)
+    assert evaluate(step, task.test_batches) == (3, 1) and step.evaluated == [30]
+    task.test_batches.drop_last = True
+    evaluate(step, task.test_batches)
+    assert step.evaluated == [30, 8, 8, 8]
+
+
+def test_ctrl_c_ends_the_graph_after_its_stride(task, fake_cupy):
+    task = on_device(task(images=96))
+    run = train(PretendedGraph(task), task.batches, task.test_batches, epochs=3, observers=[Interrupting(4)])
+    assert run.interrupted and (run.epoch, run.batch) == (0, 6)
+
+
+def test_images_on_the_host_go_to_the_graph_batch_by_batch(task, fake_cupy):
+    here = task(images=96)
+    task = on_device(task(images=96))
+    with pytest.raises(AssertionError, match="batch by batch"):
+        train(PretendedGraph(task), here.batches, task.test_batches, epochs=1)
 
 
 # Errors

@@ -12,7 +12,7 @@ from tinycnn import checkpoint
 from tinycnn.checkpoint import CheckpointError
 from tinycnn.data import Silhouettes
 from tinycnn.optim import StepLR
-from tinycnn.training import MetricsFile, Observer, train
+from tinycnn.training import MetricsFile, Observer, Run, train
 from tinycnn.training.curves import can_draw, png_of
 from tinycnn.training.resume import Checkpoints, check_dataset, continued, describe
 
@@ -105,6 +105,19 @@ def test_on_a_device(program, task, fake_cupy):
     parts.run(every=4, resume=True)
     assert parts.found()[0] == whole.found()[0]
     assert parts.found()[-1] == whole.found()[-1]
+
+
+def test_batches_that_are_run_at_once_are_saved_once(task, tmp_path):
+    task, path = task(), tmp_path / "run.safetensors"
+    saving, run, saved = Checkpoints(path, task.net, task.optimizer, every=3), Run(num_batches=20, batch=2), []
+    saving.on_start(run)
+    for batch in (4, 5, 8, 14, 14, 15):
+        run.batch = batch
+        saving.on_batch(run)
+        if path.exists():
+            saved.append(batch)
+            path.unlink()
+    assert saved == [4, 8, 14, 15]
 
 
 @pytest.mark.parametrize("batches", [1, 6, 7, 8, 13, 20, 21])

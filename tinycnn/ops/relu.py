@@ -4,15 +4,24 @@ The slope is 1 where x > 0 and 0 elsewhere, also at 0, where any number between 
 
 Arrays of any shape and memory order; the result has x's order.
 
-Read in this order: ReluOp.forward, ReluOp.backward.
+Read in this order: ReluOp.forward, slopes, ReluOp.backward.
 """
 
-from tinycnn.backend import Array, array_module
+from types import ModuleType
+
+from tinycnn.backend import Array, array_module, fused
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
 from tinycnn.tensor import Op, Tensor
 
 __all__ = ["relu"]
+
+
+@fused
+def slopes(xp: ModuleType, y: Array, dy: Array, dx: Array) -> None:
+    """dy times the slope, which is 1 where y > 0 and else 0, into dx."""
+    xp.greater(y, 0, out=dx)
+    dx *= dy
 
 
 class ReluOp(Op, name="relu"):
@@ -26,8 +35,8 @@ class ReluOp(Op, name="relu"):
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        dx: Array = (ctx.y > 0).astype(dy.dtype)  # (...)   the slope; y > 0 just where x > 0
-        dx *= dy
+        dx: Array = array_module(dy).empty_like(ctx.y)  # (...)
+        slopes(ctx.y, dy, dx)  # y > 0 just where x > 0
         return dx
 
 

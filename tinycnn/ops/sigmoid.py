@@ -6,10 +6,12 @@ is, so that a y below that is 0.
 
 Arrays of any shape and memory order; the result has x's order.
 
-Read in this order: SigmoidOp.forward, SigmoidOp.backward.
+Read in this order: values, slopes, SigmoidOp.
 """
 
-from tinycnn.backend import Array, array_module
+from types import ModuleType
+
+from tinycnn.backend import Array, array_module, fused
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
 from tinycnn.tensor import Op, Tensor
@@ -17,23 +19,35 @@ from tinycnn.tensor import Op, Tensor
 __all__ = ["sigmoid"]
 
 
+@fused
+def values(xp: ModuleType, x: Array, y: Array) -> None:
+    """The sigmoid of x, into y."""
+    xp.multiply(x, 0.5, out=y)
+    xp.tanh(y, out=y)
+    y *= 0.5
+    y += 0.5
+
+
+@fused
+def slopes(xp: ModuleType, y: Array, dy: Array, dx: Array) -> None:
+    """dy times the slope, which is y * (1 - y), into dx."""
+    xp.subtract(1, y, out=dx)
+    dx *= y
+    dx *= dy
+
+
 class SigmoidOp(Op, name="sigmoid"):
     @staticmethod
     def forward(ctx: Context, x: Array) -> Array:
-        xp = array_module(x)
-        y: Array = xp.multiply(x, 0.5, out=xp.empty_like(x))  # (...)   the one new array; the rest happens in it
-        xp.tanh(y, out=y)
-        y *= 0.5
-        y += 0.5
+        y: Array = array_module(x).empty_like(x)  # (...)
+        values(x, y)
         ctx.save(y=y)
         return y
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        y = ctx.y
-        dx: Array = array_module(y).subtract(1, y, out=array_module(y).empty_like(y))  # (...)
-        dx *= y  # the slope, y * (1 - y)
-        dx *= dy
+        dx: Array = array_module(dy).empty_like(ctx.y)  # (...)
+        slopes(ctx.y, dy, dx)
         return dx
 
 

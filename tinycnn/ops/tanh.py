@@ -2,15 +2,25 @@
 
 Arrays of any shape and memory order; the result has x's order.
 
-Read in this order: TanhOp.forward, TanhOp.backward.
+Read in this order: TanhOp.forward, slopes, TanhOp.backward.
 """
 
-from tinycnn.backend import Array, array_module
+from types import ModuleType
+
+from tinycnn.backend import Array, array_module, fused
 from tinycnn.ops import _checks
 from tinycnn.tape import Context
 from tinycnn.tensor import Op, Tensor
 
 __all__ = ["tanh"]
+
+
+@fused
+def slopes(xp: ModuleType, y: Array, dy: Array, dx: Array) -> None:
+    """dy times the slope, which is 1 - y * y, into dx."""
+    xp.multiply(y, y, out=dx)
+    xp.subtract(1, dx, out=dx)
+    dx *= dy
 
 
 class TanhOp(Op, name="tanh"):
@@ -23,10 +33,8 @@ class TanhOp(Op, name="tanh"):
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        y, xp = ctx.y, array_module(dy)
-        dx: Array = xp.multiply(y, y, out=xp.empty_like(y))  # (...)
-        xp.subtract(1, dx, out=dx)  # the slope, 1 - y * y
-        dx *= dy
+        dx: Array = array_module(dy).empty_like(ctx.y)  # (...)
+        slopes(ctx.y, dy, dx)
         return dx
 
 

@@ -9,14 +9,37 @@ The arithmetic is torch.optim.SGD's.  For a parameter p with gradient g:
 """
 
 from collections.abc import Iterable, Mapping
+from types import ModuleType
 from typing import Any
 
-from tinycnn.backend import Array, device_of, to_device, to_numpy
+from tinycnn.backend import Array, array_module, device_of, fused, to_device, to_numpy
 from tinycnn.nn._checks import number
 from tinycnn.nn.state import fitting
 from tinycnn.tensor import Tensor
 
 OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
+
+
+@fused
+def move(
+    xp: ModuleType,
+    p: Array,
+    g: Array,
+    v: Array | None,
+    lr: float,
+    momentum: float,
+    share: float | None,
+    weight_decay: float | None,
+    ahead: float | None,
+) -> None:
+    """The formulas above, into p and v.  share is 1 - dampening, ahead Nesterov's momentum; None takes no part."""
+    if weight_decay is not None:
+        g = g + p * weight_decay
+    if v is not None:
+        v *= momentum
+        v += g if share is None else g * share
+        g = v if ahead is None else g + v * ahead
+    p -= g * lr
 
 
 class SGD:
@@ -64,28 +87,20 @@ class SGD:
     def step(self) -> None:
         """Move every parameter that has a gradient."""
         # Python numbers, whatever was assigned: NumPy's own scalars would widen float32 to float64
-        lr, momentum, weight_decay = float(self.lr), float(self.momentum), float(self.weight_decay)
+        lr, momentum, weight_decay = float(self.lr), float(self.momentum), float(self.weight_decay) or None
+        ahead = momentum if self.nesterov else None
         for i, p in enumerate(self.params):
-            if p.grad is None:
-                continue
-            x, g = p.data, p.grad.data
-            if weight_decay:
-                g = g + x * weight_decay
-            if momentum:
-                g = self._with_momentum(i, g, momentum)
-            x -= g * lr
+            if p.grad is not None:
+                v, share = self._velocity(i) if momentum else (None, None)
+                move(p.data, p.grad.data, v, lr, momentum, share, weight_decay, ahead)
 
-    def _with_momentum(self, i: int, g: Array, momentum: float) -> Array:
-        """Bring the running mean of gradients up to date; what the parameter moves by."""
-        v = self.momentum_buffers[i]
-        if v is None:
-            v = g.copy()
-        else:
-            v = _like(v, g)
-            v *= momentum
-            v += g * (1 - float(self.dampening)) if self.dampening else g
+    def _velocity(self, i: int) -> tuple[Array, float | None]:
+        """The v of a parameter, and the share of g that it takes in: at first zeros, which become g itself."""
+        x, v = self.params[i].data, self.momentum_buffers[i]
+        share = 1 - float(self.dampening) if self.dampening and v is not None else None
+        v = array_module(x).zeros_like(x) if v is None else _like(v, x)
         self.momentum_buffers[i] = v
-        return g + v * momentum if self.nesterov else v
+        return v, share
 
     def state_dict(self) -> dict[str, Any]:
         """The options, and with momentum "momentum_buffer.0", ...: NumPy copies, or None before the first step."""
@@ -120,11 +135,11 @@ class SGD:
         self.momentum_buffers = loaded
 
 
-def _like(v: Array, g: Array) -> Array:
-    """v in g's dtype and on its device: the model may have moved since the last step."""
-    if v.dtype != g.dtype:
-        v = v.astype(g.dtype)
-    return v if type(v) is type(g) else to_device(v, device_of(g))
+def _like(v: Array, x: Array) -> Array:
+    """v in x's dtype and on its device: the model may have moved since the last step."""
+    if v.dtype != x.dtype:
+        v = v.astype(x.dtype)
+    return v if type(v) is type(x) else to_device(v, device_of(x))
 
 
 def _checked(params: Iterable[Tensor]) -> list[Tensor]:

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 
 from tinycnn.backend import to_device
 from tinycnn.data import Batches
-from tinycnn.execution import Step, make_step
+from tinycnn.execution import GraphStep, Step, make_step
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
 from tinycnn.training.interrupt import Stop, stop_on_ctrl_c
 from tinycnn.training.observers import Observer, Told
 from tinycnn.training.run import Run
+from tinycnn.training.strides import resident, strides
 from tinycnn.training.trouble import Watch
 
 
@@ -78,10 +79,10 @@ def train(
 def train_epoch(step: Step, batches: Batches, run: Run, tell: Observer, stop: Stop) -> None:
     """The batches of epoch `run.epoch` from `run.batch` on, or as many as come before somebody asks to stop."""
     device = step.optimizer.params[0].device
-    for x, y in batches.from_batch(run.epoch, run.batch):
+    for stride in strides(step, batches, run):  # one batch, as a rule
         run.clock.start()
-        loss_sum, correct = step(to_device(x, device), to_device(y, device))  # forward, backward, update
-        run.count(loss_sum, correct, len(y))
+        loss_sum, correct = stride.take()  # forward, backward, update
+        run.count(loss_sum, correct, stride.examples, stride.batches)
         point = run.add_point(step.optimizer.lr) if run.at_point else None  # reads the sums: here a GPU is waited for
         run.clock.stop(settled=device == "cpu" or point is not None)
         run.interrupted = stop.requested
@@ -103,8 +104,11 @@ def evaluate(trained: Step | Module, batches: Batches) -> tuple[float, float]:
             return evaluate(step, batches)
     if not len(batches):
         raise ValueError("evaluate: there are no batches to evaluate on")
-    device = trained.optimizer.params[0].device
     run = Run()
+    if isinstance(trained, GraphStep) and resident(batches) and not batches.drop_last:
+        run.count(*trained.evaluate(batches.images, batches.labels), len(batches.labels))  # which makes batches of them
+        return run.means()
+    device = trained.optimizer.params[0].device
     for x, y in batches.from_batch(0, 0):
         run.count(*trained.evaluate(to_device(x, device), to_device(y, device)), len(y))
     return run.means()

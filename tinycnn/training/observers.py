@@ -23,7 +23,10 @@ class Observer:
         """Five times an epoch, before on_batch; `point` is the last of run.history."""
 
     def on_batch(self, run: Run) -> None:
-        """After each batch.  On a GPU run.loss_sum may still be on its way; run.interrupted tells of Ctrl-C."""
+        """After each batch, or after all up to the next point where the graph strategy runs them at once.
+
+        On a GPU run.loss_sum may still be on its way; run.interrupted tells of Ctrl-C.
+        """
 
     def on_epoch_end(self, run: Run, result: Epoch) -> None:
         """After the evaluation; run.epoch has moved on, `result` is the last of run.history."""

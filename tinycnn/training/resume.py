@@ -18,7 +18,8 @@ from tinycnn.training.run import Epoch, Run
 class Checkpoints(Observer):
     """Saves to `path` after each epoch, after every `every` batches if given, and when Ctrl-C ends the run.
 
-    `about` is kept in the file; `schedule` is the one that `train` got.
+    Where several batches are run at once, it saves after those that complete another `every`.  `about` is kept in the
+    file; `schedule` is the one that `train` got.
     """
 
     def __init__(
@@ -34,14 +35,19 @@ class Checkpoints(Observer):
             raise ValueError(f"Checkpoints: every is {every}, expected 1 batch or more")
         self.path, self.model, self.optimizer, self.schedule = Path(path), model, optimizer, schedule
         self.every, self.about = every, about or {}
+        self.complete = 0  # how many times `every` batches have been run, as of the last batch
 
     def on_start(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.complete = self._complete(run)
 
     def on_batch(self, run: Run) -> None:
-        batches = run.epoch * run.num_batches + run.batch
-        if run.interrupted or (self.every is not None and batches % self.every == 0):
+        before, self.complete = self.complete, self._complete(run)
+        if run.interrupted or self.complete > before:
             self._save(run)
+
+    def _complete(self, run: Run) -> int:
+        return (run.epoch * run.num_batches + run.batch) // self.every if self.every else 0
 
     def on_epoch_end(self, run: Run, result: Epoch) -> None:
         self._save(run)

@@ -97,18 +97,23 @@ class Run:
     interrupted: bool = False
     result: Epoch | None = None  # of the last epoch, or of as much of it as there was
 
-    def count(self, loss_sum: Any, correct: Any, examples: int) -> None:
-        """One batch more."""
-        self.batch += 1
+    def count(self, loss_sum: Any, correct: Any, examples: int, batches: int = 1) -> None:
+        """So many batches more, one as a rule."""
+        self.batch += batches
         self.loss_sum = self.loss_sum + loss_sum  # not +=, which would write into the step's own array
         self.correct = self.correct + correct
         self.examples += examples
         self.trained += examples
 
+    def next_point(self, batch: int) -> int:
+        """The batch after which the next Point is due when `batch` are done: 47, 94, 141, 188 and 235 of 235."""
+        every = max(1, self.num_batches // POINTS)
+        return min((batch // every + 1) * every, self.num_batches)
+
     @property
     def at_point(self) -> bool:
-        """Whether a Point is due: after batches 47, 94, 141, 188 and 235 of 235."""
-        return self.batch % max(1, self.num_batches // POINTS) == 0 or self.batch == self.num_batches
+        """Whether a Point is due now."""
+        return self.batch == self.next_point(self.batch - 1)
 
     def means(self) -> tuple[float, float]:
         """Loss and accuracy over the epoch so far, 0 before its first batch.  Waits for a GPU."""
