@@ -102,6 +102,10 @@ def test_products_go_through_cublas_on_a_gpu(fake_cupy):
         ((3, 2, 4), (3, 4, 5)),
         ((1, 28, 6, 896), (1, 28, 896, 25)),  # the weights of LeNet's convolutions
         ((1, 10, 16, 320), (1, 10, 320, 150)),  # a result that is cut into shorter ones
+        ((1, 3, 32, 1792), (1, 3, 1792, 25)),  # sums that are cut into shorter ones
+        ((1, 2, 64, 640), (1, 2, 640, 800)),  # a large result
+        ((2, 2, 64, 2000), (2, 2, 2000, 96)),  # both
+        ((1, 2, 301, 256), (1, 2, 256, 8)),  # too high to be cut
         ((2, 5, 1, 7), (2, 5, 7, 1)),
         ((1, 4, 30, 11), (1, 4, 11, 101)),  # a prime number of columns
     ],

@@ -9,15 +9,19 @@ Measured on one core (AVX-512, OpenBLAS 0.3.31, float32; GFLOP/s whole and in pi
     forward   6x25 @ 25x25088:  31 -> 73      16x150 @ 150x3200:  73 -> 109
     weights   6x25088 @ 25088x25:  14 -> 69   16x3200 @ 3200x150:  41 -> 103
     columns   150x16 @ 16x3200:  83 -> 102
+and of a wider net, 32 and 64 filters with 64 images, an output row at a time:
+    weights   32x1792 @ 1792x25:  38 -> 96    64x640 @ 640x800:  74 -> 103
 """
 
 import numpy as np
 
-from tinycnn.backend.arrays import Array, array_module, strided
+from tinycnn.backend.arrays import Array, array_module
 
 WORK = 1_000_000  # multiply-adds that OpenBLAS does without packing (its small matrix path: up to 100 ** 3)
 RESULT = 1_200  # numbers in the result up to which that path also takes a transposed operand
 THIN = 2_500  # numbers in the short operand; beyond it packing pays, and the product is best done whole
+LONG = 200  # numbers in each sum from which even large results are best computed a few columns at a time
+NARROW = 4  # columns; fewer at a time are slower than all at once
 
 
 def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -35,19 +39,22 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
 def gemm_sum(a: Array, b: Array) -> Array:
     """The sum over the stack of its products: (..., P, M, K) and (..., P, K, N) -> (..., M, N)."""
-    M, N = a.shape[-2], b.shape[-1]
-    Q = _pieces(N, RESULT // M) if isinstance(a, np.ndarray) and M * N <= THIN else 1
-    if Q == 1:
+    (M, K), N, Q, S = a.shape[-2:], b.shape[-1], 1, 1
+    if isinstance(a, np.ndarray) and (K >= LONG or M * N <= THIN) and RESULT // M >= NARROW:
+        Q = _pieces(N, RESULT // M)  # the result in Q pieces of N/Q columns
+        S = _pieces(K, WORK // (M * (N // Q)))  # each as the sum of S shorter sums
+    if Q == S == 1:
         total: Array = gemm(a, b).sum(axis=-3)
         return total
-    y: Array = np.matmul(a[..., None, :, :], _cut(b, Q).swapaxes(-2, -3)).sum(axis=-4)  # (..., Q, M, N/Q)
+    a = _cut(a, S).swapaxes(-2, -3)[..., None, :, :]  # (..., P, S, 1, M, K/S)
+    b = b.reshape(*b.shape[:-2], S, K // S, Q, N // Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
+    y: Array = np.matmul(a, b).sum(axis=(-5, -4))  # (..., Q, M, N/Q)
     return y.swapaxes(-2, -3).reshape(*y.shape[:-3], M, N)
 
 
 def _cut(x: Array, P: int) -> Array:
     """(..., A, B) -> (..., A, P, B/P), a view."""
-    B = x.shape[-1]
-    return strided(x, (*x.shape[:-1], P, B // P), (*x.strides[:-1], x.strides[-1] * (B // P), x.strides[-1]))
+    return x.reshape(*x.shape[:-1], P, x.shape[-1] // P)
 
 
 def _pieces(length: int, most: int) -> int:
