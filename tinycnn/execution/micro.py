@@ -17,7 +17,16 @@ import numpy as np
 from tinycnn import random
 from tinycnn.backend import Array, to_numpy
 from tinycnn.backend.memory import keep_freed_memory
-from tinycnn.execution.step import Loss, Result, Step, as_input, check_batch, count_correct, evaluate_whole
+from tinycnn.execution.step import (
+    Loss,
+    Result,
+    Step,
+    as_input,
+    check_batch,
+    count_correct,
+    evaluate_whole,
+    evaluation_mode,
+)
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
 from tinycnn.tape import Leaf, run_backward
@@ -83,12 +92,8 @@ class MicroBatchStep(Step):
 
     def evaluate(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
-        training = self.model.training
-        self.model.eval()
-        try:
+        with evaluation_mode(self.model):
             _, notes = self.run_parts(x, y, train=False)
-        finally:
-            self.model.train(training)
         return self._result(notes, len(y))
 
     def _result(self, notes: Array, examples: int) -> Result:

@@ -1,6 +1,7 @@
 """step: what all ways to run a training step have in common."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -62,16 +63,22 @@ def count_correct(logits: Tensor, y: Array) -> Any:
     return (logits.data.argmax(axis=1) == y).sum()
 
 
-@no_grad()
-def evaluate_whole(model: Module, loss: Loss, parameter: Tensor, x: Array, y: Array) -> Result:
-    """Summed loss and correct of a batch, in one piece, in evaluation mode, which is left as it was found."""
+@contextmanager
+def evaluation_mode(model: Module) -> Iterator[None]:
+    """Within this block the model is in evaluation mode, and afterwards as it was."""
     training = model.training
     model.eval()
     try:
-        logits = model(as_input(x, parameter))
-        return number(loss(logits, y).data * len(y)), number(count_correct(logits, y))
+        yield
     finally:
         model.train(training)
+
+
+@no_grad()
+def evaluate_whole(model: Module, loss: Loss, parameter: Tensor, x: Array, y: Array) -> Result:
+    """Summed loss and correct of a batch, in one piece; the model is in evaluation mode."""
+    logits = model(as_input(x, parameter))
+    return number(loss(logits, y).data * len(y)), number(count_correct(logits, y))
 
 
 def number(x: Any) -> Any:

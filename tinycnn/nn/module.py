@@ -98,8 +98,9 @@ class Module:
 
     def train(self: Self, mode: bool = True) -> Self:
         """Set training mode here and in all modules below; returns the module itself."""
-        for module in self.modules():
-            module.training = bool(mode)
+        self.training = bool(mode)
+        for child in self.children():
+            child.train(mode)
         return self
 
     def eval(self: Self) -> Self:
