@@ -6,7 +6,7 @@
 
 Each contender lives in a process of its own and waits while another is measured.  They take turns, case by case,
 over several rounds, so that a slow minute of the machine strikes all of them; what counts is the ratio of medians
-within one run.  Results go to benchmarks/results/cpu_vs_peers.json and .md.
+within one run.  Results go to benchmarks/results/cpu_vs_peers.json, .md and .png.
 """
 
 import argparse
@@ -24,7 +24,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
-from peers import whole_program
+from peers import report, whole_program
+from tinycnn.training.curves import can_draw
 
 PEERS = {
     "tinycnn_peer": "tinycnn",
@@ -42,7 +43,7 @@ CASES = {  # name: (net, images per step, training)
     "train wide LeNet, batch 256": ("wide", 256, True),
 }
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("tinycnn", "numpy", "torch", "tensorflow", "keras", "jax", "dezero")
+PACKAGES = ("tinycnn", "numpy", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "dezero")
 
 
 # -- in the contender's process
@@ -133,9 +134,6 @@ def sgemm_peak() -> float:
     return 2 * 2048**3 / min(times) / 1e9
 
 
-FLOPS = 579.6e6 / 256  # LeNet, forward and backward, per image; multiply and add counted apart
-
-
 def race(team: list[Contender], cases: list[str], rounds: int, seconds: float) -> dict[str, dict[str, list[dict]]]:
     """Every contender in turn, for every case, in every round."""
     found: dict[str, dict[str, list[dict]]] = {case: {c.variant: [] for c in team} for case in cases}
@@ -148,28 +146,6 @@ def race(team: list[Contender], cases: list[str], rounds: int, seconds: float) -
                 print(f"round {round_ + 1}  {case:30s} {contender.variant:22s} {shown}", flush=True)
                 time.sleep(0.3)  # until the threads of the last one have gone to sleep
     return found
-
-
-def table(found: dict, ours: str = "tinycnn") -> str:
-    """Images per second, median over rounds (best), and tinycnn's ratio to each, as Markdown."""
-    variants = list(next(iter(found.values())))
-    lines = ["| case | " + " | ".join(variants) + " |", "|---" * (len(variants) + 1) + "|"]
-    for case, rows in found.items():
-        medians = {v: statistics.median(a["rate"] for a in rows[v]) for v in variants if ok(rows[v])}
-        cells = []
-        for v in variants:
-            if v not in medians:
-                cells.append("failed")
-                continue
-            best = max(a["rate"] for a in rows[v])
-            ratio = "" if v == ours or ours not in medians else f", {medians[ours] / medians[v]:.2f}x"
-            cells.append(f"{medians[v]:,.0f} ({best:,.0f}{ratio})")
-        lines.append(f"| {case} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def ok(answers: list[dict]) -> bool:
-    return bool(answers) and not any("error" in a for a in answers)
 
 
 def arguments() -> argparse.Namespace:
@@ -201,39 +177,25 @@ def main() -> None:
     finally:
         for contender in team:
             contender.close()
-    report = {"machine": machine.describe(*PACKAGES), "threads": options.threads, "cases": found}
+    whole = whole_program.race() if options.whole_program else {}
+    result = {"machine": machine.describe(*PACKAGES), "threads": options.threads, "sgemm GFLOP/s": sgemm_peak()}
+    write(options.out, {**result, "cases": found, "whole program": whole})
+
+
+def write(folder: Path, result: dict) -> None:
+    """The result as JSON, as Markdown, which is also printed, and as a picture."""
+    found, whole = result["cases"], result["whole program"]
     heading = "Images per second: median of the rounds (best, tinycnn's median / its median)."
-    text = [machine.sentence(report["machine"]), "", heading, "", table(found), "", *ceiling(found, report)]
-    if options.whole_program:
-        report["whole program"] = whole_program.race()
-        text += ["", whole_program.table(report["whole program"])]
-    write(options.out, report, "\n".join(text))
-
-
-def write(folder: Path, report: dict, text: str) -> None:
+    text = [machine.sentence(result["machine"]), "", heading, "", report.table(found), ""]
+    text += report.remarks(found, result["sgemm GFLOP/s"], result["threads"])
+    text += ["", whole_program.table(whole)] if whole else []
+    text += ["", "The same in short:", "", report.short_table(found)]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "cpu_vs_peers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    (folder / "cpu_vs_peers.md").write_text(text + "\n", encoding="utf-8")
-    print("\n" + text)
-
-
-def ceiling(found: dict, report: dict) -> list[str]:
-    """How much of the matrix products' peak the step reaches, one worker against all, and its page faults."""
-    rows = found.get("train LeNet, batch 256", {})
-    if not ok(rows.get("tinycnn", [])):
-        return []
-    peak = report["sgemm GFLOP/s"] = sgemm_peak()
-    rate = statistics.median(a["rate"] for a in rows["tinycnn"])
-    lines = [
-        f"- share of the sgemm peak ({peak:.0f} GFLOP/s at 2048 x 2048): {rate * FLOPS / peak / 1e9:.0%}",
-        f"- page faults per step: {statistics.median(a['faults'] for a in rows['tinycnn']):.1f}",
-    ]
-    if ok(rows.get("tinycnn 1 worker", [])):
-        one = statistics.median(a["rate"] for a in rows["tinycnn 1 worker"])
-        lines.append(f"- {report['threads']} workers are {rate / one:.2f} times as fast as 1")
-    best = max((statistics.median(a["rate"] for a in v), k) for k, v in rows.items() if "tinycnn" not in k and ok(v))
-    lines.append(f"- the best of the others is {best[1]}: tinycnn is {rate / best[0]:.2f} times as fast")
-    return lines
+    (folder / "cpu_vs_peers.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / "cpu_vs_peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
+    if report.HEADLINE in found and can_draw():
+        report.draw(found, whole).savefig(folder / "cpu_vs_peers.png", facecolor="white")
+    print("\n" + "\n".join(text))
 
 
 if __name__ == "__main__":

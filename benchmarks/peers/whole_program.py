@@ -53,7 +53,7 @@ def table(found: dict[str, list[dict[str, float]]]) -> str:
     rows = {name: [statistics.median(r[k] for r in runs) for k in ("seconds", "MB")] for name, runs in found.items()}
     lines = ["| ten epochs from cold start | seconds | times tinycnn's | peak memory, MB |", "|---|---|---|---|"]
     ours = rows["tinycnn"][0]
-    lines += [f"| {name} | {s:.1f} | {s / ours:.2f} | {mb:.0f} |" for name, (s, mb) in rows.items()]
+    lines += [f"| {name} | {s:.1f} | {s / ours:.2f} | {mb:,.0f} |" for name, (s, mb) in rows.items()]
     return "\n".join(lines)
 
 

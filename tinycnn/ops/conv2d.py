@@ -142,7 +142,8 @@ class Conv2dOp(Op, name="conv2d"):
         w, xp, (G, C, H, W, N) = ctx.w, array_module(dy), ctx.x_shape
         (O, _, KH, KW), (PH, PW) = w.shape, ctx.padding
         dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, dy.shape[2], -1)  # (G, O/G, OH, OW*N)
-        db = dy.reshape(O, -1).sum(axis=1) if ctx.needs[2] else None  # (O,)     b was added to every product
+        ones = xp.ones(dy.size // O, dy.dtype)  # a product with which is a sum, at twice the speed
+        db = gemm(dy.reshape(O, -1), ones) if ctx.needs[2] else None  # (O,)     b was added to every product
         dw = xp.zeros((G, O // G, KH * C * KW), w.dtype) if ctx.needs[1] else None
         dx = xp.zeros(ctx.x_shape, dy.dtype) if ctx.needs[0] else None  # (G, C, H, W, N)   padded
         for rows, image in ctx.plan:

@@ -1,0 +1,39 @@
+"""The README's pictures can be drawn again."""
+
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "examples" / "pictures" / "draw.py"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture
+def draw():
+    return runpy.run_path(str(PROGRAM))
+
+
+@pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="Chromium is not installed")
+def test_the_lesson_page_shows_its_columns_checked(draw, tmp_path, capsys):
+    """The picture is the README's but for the fonts (other tabs differ in a tenth of it); its self-check has passed."""
+    image = pytest.importorskip("PIL.Image")
+    draw["main"](["lesson", "--out", str(tmp_path)])
+    assert f"wrote {tmp_path / 'lesson'}.png" in capsys.readouterr().out
+    new, old = (image.open(folder / "lesson.png").convert("RGB") for folder in (tmp_path, PROGRAM.parent))
+    assert new.size == old.size == draw["SIZE"]
+    ours, theirs = (np.asarray(picture.convert("L"), int) for picture in (new, old))
+    assert (abs(ours - theirs) > 60).mean() < 0.06
+    red, green, blue = np.asarray(new.crop((920, 20, 1120, 60)), int).reshape(-1, 3).T
+    assert ((green > 90) & (red < 40) & (blue < 100)).any(), "the self-check's light is not green"
+
+
+def test_errors(draw, capsys, monkeypatch):
+    with pytest.raises(SystemExit):
+        draw["main"](["lessons"])
+    assert "there is no picture 'lessons'; there are lesson, curves," in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(SystemExit, match="needs Chromium, which is not installed"):
+        draw["main"](["lesson"])
