@@ -1,5 +1,7 @@
 """What the README shows is run, and what it names is there."""
 
+import importlib
+import json
 import re
 from pathlib import Path
 
@@ -31,3 +33,30 @@ def test_scripts_exist(script):
 def test_modules_exist(module):
     path = ROOT.joinpath(*module.split("."))
     assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+
+
+# Its numbers are those of the results
+
+
+def result(name):
+    return (ROOT / "benchmarks" / "results" / name).read_text(encoding="utf-8")
+
+
+def test_the_chapters_table():
+    rows = [line for line in result("reproduce_chapter.md").splitlines() if line.startswith("| ") and ": m" in line]
+    assert len(rows) == 4 and all(row in TEXT for row in rows)
+
+
+def test_the_table_of_speeds(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    report, found = importlib.import_module("peers.report"), json.loads(result("cpu_vs_peers.json"))
+    _, *rows = report.short_table(found["cases"]).splitlines()
+    assert len(rows) == 7 and all(row in TEXT for row in rows)
+    assert importlib.import_module("peers.whole_program").table(found["whole program"]) in TEXT
+
+
+@pytest.mark.parametrize(("name", "least"), [("fashion", 0.92), ("mnist", 0.993)])
+def test_the_better_lenet(name, least):
+    found = json.loads(result(f"better_lenet.{name}.json"))
+    assert found["test_acc"] >= least and found["limit"] is None
+    assert f"{found['test_acc']:.2%}".replace("%", " %") in TEXT
