@@ -9,7 +9,7 @@ import tinycnn
 from tinycnn import geometry
 from tinycnn.ops.conv2d import Conv2dOp, col2im, conv2d_loops, im2col
 from tinycnn.ops.cross_entropy import CrossEntropyOp
-from tinycnn.ops.sigmoid import SigmoidOp
+from tinycnn.ops.sigmoid import slopes
 
 
 class Shown(NamedTuple):
@@ -33,7 +33,7 @@ SHOWN = {
     "col2im": Shown(col2im, {"add": "+= "}),
     "size": Shown(geometry.output_size, {"floor": "return room // stride + 1"}),
     "loss": Shown(CrossEntropyOp.forward, {"slope": "p -= q"}, ("if ctx.needs[0]", "ctx.save(")),
-    "sigmoid": Shown(SigmoidOp.backward, {"slope": "dx *= y"}),
+    "sigmoid": Shown(slopes, {"slope": "dx *= y"}),
 }
 
 

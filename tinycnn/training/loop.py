@@ -4,7 +4,7 @@
         run = train(step, batches, test_batches, epochs=10)
     print(run.result.test_acc)
 
-Read in this order: train, train_epoch, evaluate.
+Read in this order: train, train_epoch, evaluate; strides.py says how many batches are run at a time.
 """
 
 from collections.abc import Iterable
