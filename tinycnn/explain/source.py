@@ -43,7 +43,8 @@ def sources() -> dict[str, dict[str, Any]]:
 
 
 def _source(shown: Shown) -> dict[str, Any]:
-    lines, first = inspect.getsourcelines(shown.function)
+    function = inspect.unwrap(shown.function)  # what a decorator was put around
+    lines, first = inspect.getsourcelines(function)
     if lines[0].lstrip().startswith("@"):
         lines, first = lines[1:], first + 1
     start, stop = 0, len(lines)
@@ -54,7 +55,7 @@ def _source(shown: Shown) -> dict[str, Any]:
     indent = len(lines[0]) - len(lines[0].lstrip())
     lines = [line[indent:].rstrip() if line.strip() else "" for line in lines]
     marks = {mark: [i for i, line in enumerate(lines) if piece in line] for mark, piece in shown.marks.items()}
-    file = Path(inspect.getfile(shown.function)).relative_to(Path(tinycnn.__file__).parent.parent).as_posix()
+    file = Path(inspect.getfile(function)).relative_to(Path(tinycnn.__file__).parent.parent).as_posix()
     return {"file": file, "line": first + start, "text": "\n".join(lines), "marks": marks}
 
 
