@@ -60,3 +60,9 @@ def test_the_better_lenet(name, least):
     found = json.loads(result(f"better_lenet.{name}.json"))
     assert found["test_acc"] >= least and found["limit"] is None
     assert f"{found['test_acc']:.2%}".replace("%", " %") in TEXT
+
+
+def test_the_exercises():
+    found = json.loads(result("exercises.json"))
+    assert len(found["rows"]) == 19 and found["limit"] is None
+    assert all(len(row["accuracies"]) == found["seeds"] == 3 for row in found["rows"])
