@@ -4,6 +4,7 @@ found   {case: {contender: [answer of each round]}}, an answer being {"rate": im
 """
 
 import statistics
+from collections.abc import Callable
 from typing import Any
 
 OURS = "tinycnn"
@@ -23,27 +24,34 @@ def median(answers: list[dict], what: str = "rate") -> float:
 
 def table(found: dict[str, dict[str, list[dict]]]) -> str:
     """Images per second, median over rounds (best), and tinycnn's ratio to each, as Markdown."""
-    variants = list(next(iter(found.values())))
-    lines = ["| case | " + " | ".join(variants) + " |", "|---" * (len(variants) + 1) + "|"]
-    for case, rows in found.items():
-        cells = []
-        for name in variants:
-            if not ok(rows[name]):
-                cells.append("failed")
-                continue
-            best = max(a["rate"] for a in rows[name])
-            cells.append(f"{median(rows[name]):,.0f} ({best:,.0f}{_ratio(rows, name, ', ')})")
-        lines.append(f"| {case} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+
+    def cell(rows: dict[str, list[dict]], name: str) -> str:
+        best = max(a["rate"] for a in rows[name])
+        return f"{median(rows[name]):,.0f} ({best:,.0f}{_ratio(rows, name, ', ')})"
+
+    return _markdown("case", list(next(iter(found.values()))), found, cell)
 
 
 def short_table(found: dict[str, dict[str, list[dict]]]) -> str:
     """The README's: tinycnn as it comes and the other frameworks, medians, tinycnn's ratio to each in brackets."""
-    shown = [name for name in SHOWN if name in next(iter(found.values()))]
-    lines = ["| images per second | " + " | ".join(shown) + " |", "|---" * (len(shown) + 1) + "|"]
+
+    def cell(rows: dict[str, list[dict]], name: str) -> str:
+        text = f"{median(rows[name]):,.0f}"
+        return f"**{text}**" if name == OURS else text + _ratio(rows, name, " (", ")")
+
+    return _markdown("images per second", [name for name in SHOWN if name in next(iter(found.values()))], found, cell)
+
+
+def _markdown(
+    corner: str,
+    names: list[str],
+    found: dict[str, dict[str, list[dict]]],
+    cell: Callable[[dict[str, list[dict]], str], str],
+) -> str:
+    """A row for each case and a column for each contender."""
+    lines = [f"| {corner} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for case, rows in found.items():
-        cells = [f"{median(rows[n]):,.0f}{_ratio(rows, n, ' (', ')')}" if ok(rows[n]) else "failed" for n in shown]
-        cells[0] = f"**{cells[0]}**"
+        cells = [cell(rows, name) if ok(rows[name]) else "failed" for name in names]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -55,10 +63,9 @@ def _ratio(rows: dict[str, list[dict]], name: str, before: str, after: str = "")
     return f"{before}{median(rows[OURS]) / median(rows[name]):.2f}x{after}"
 
 
-def remarks(found: dict[str, dict[str, list[dict]]], peak: float, threads: int) -> list[str]:
-    """How much of the matrix products' peak (GFLOP/s) the step reaches, its page faults, all workers against one, and
-    the best of the others; nothing where tinycnn's step was not measured."""
-    rows = found.get(HEADLINE, {})
+def remarks(rows: dict[str, list[dict]], peak: float, threads: int) -> list[str]:
+    """On the headline's case: how much of the matrix products' peak (GFLOP/s) the step reaches, its page faults, all
+    workers against one, and the best of the others; nothing where tinycnn failed or was not measured."""
     if not ok(rows.get(OURS, [])):
         return []
     rate = median(rows[OURS])

@@ -4,7 +4,7 @@ Both sides hold the images in memory as bytes, shuffle each epoch, gather and sc
 each epoch.
 
 PyTorch runs as people run it, and once more with glibc told to keep freed memory, which tinycnn tells it by itself:
-given back and taken again in every step, that memory costs PyTorch some 4,000 page faults a step.
+memory that is given back and taken again in every step costs page faults.
 """
 
 import importlib.util

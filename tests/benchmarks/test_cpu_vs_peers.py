@@ -54,13 +54,13 @@ def test_the_short_table_is_the_readmes(report):
 
 
 def test_the_remarks(report):
-    assert report.remarks(FOUND, peak=200.0, threads=2) == [
+    assert report.remarks(FOUND["train LeNet, batch 256"], peak=200.0, threads=2) == [
         "- share of the sgemm peak (200 GFLOP/s at 2048 x 2048): 34%",
         "- page faults per step: 2.0",
         "- 2 workers are 2.00 times as fast as 1",
         "- the best of the others is PyTorch eager: tinycnn is 2.73 times as fast",
     ]
-    assert report.remarks({"infer LeNet, batch 1": FOUND["infer LeNet, batch 1"]}, 200.0, 2) == []
+    assert report.remarks({"PyTorch eager": [{"rate": 4_000}]}, 200.0, 2) == []
 
 
 def test_the_whole_programs_table(report):

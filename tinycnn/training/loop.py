@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from tinycnn.backend import to_device
 from tinycnn.data import Batches
-from tinycnn.execution import GraphStep, Step, make_step
+from tinycnn.execution import Step, make_step
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
 from tinycnn.training.interrupt import Stop, stop_on_ctrl_c
@@ -105,7 +105,7 @@ def evaluate(trained: Step | Module, batches: Batches) -> tuple[float, float]:
     if not len(batches):
         raise ValueError("evaluate: there are no batches to evaluate on")
     run = Run()
-    if isinstance(trained, GraphStep) and resident(batches) and not batches.drop_last:
+    if resident(trained, batches) and not batches.drop_last:
         run.count(*trained.evaluate(batches.images, batches.labels), len(batches.labels))  # which makes batches of them
         return run.means()
     device = trained.optimizer.params[0].device

@@ -5,7 +5,7 @@ measurement are one stride, in which the GPU waits for nobody.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from tinycnn.backend import Array, device_of, to_device
 from tinycnn.data import Batches
@@ -24,14 +24,14 @@ class Stride(NamedTuple):
 
 def strides(step: Step, batches: Batches, run: Run) -> Iterator[Stride]:
     """What is left of the epoch that the run is in."""
-    if isinstance(step, GraphStep) and resident(batches):
+    if resident(step, batches):
         return _on_the_gpu(step, batches, run)
     return _batch_by_batch(step, batches, run)
 
 
-def resident(batches: Batches) -> bool:
-    """Whether the images lie on the GPU, as bytes."""
-    return device_of(batches.images) == "gpu" and batches.images.dtype == "uint8"
+def resident(step: Step, batches: Batches) -> TypeGuard[GraphStep]:
+    """Whether the step can take many batches at once: a graph, and images that lie on the GPU, as bytes."""
+    return isinstance(step, GraphStep) and device_of(batches.images) == "gpu" and batches.images.dtype == "uint8"
 
 
 def _batch_by_batch(step: Step, batches: Batches, run: Run) -> Iterator[Stride]:
