@@ -152,13 +152,7 @@ def draw(rows):
         axes.plot(row["accuracies"], [k] * len(row["accuracies"]), "o", color=style.FAINT, markersize=4, clip_on=False)
         axes.plot(row["mean"], k, "|", color=style.LIT, markersize=14, markeredgewidth=2.5)
     axes.axvline(rows[0]["mean"], color=style.INK, linewidth=0.8, linestyle=":")
-    axes.set_yticks(range(len(rows)), [f"{row['variant']}  {row['exercise']:>3}" for row in rows])
-    axes.invert_yaxis()
-    axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelsize=9, colors=style.INK)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    style.rows(axes, [f"{row['variant']}  {row['exercise']:>3}" for row in rows])
     return figure
 
 

@@ -99,10 +99,6 @@ def draw(found: dict[str, dict[str, list[dict]]], whole: dict[str, list[dict]]) 
             axes.barh(k, middle, color=style.LIT if name == OURS else "#c9c9c9", height=0.7)
             axes.plot(rounds, [k] * len(rounds), "o", color=style.INK, markersize=2.5, alpha=0.5)
             axes.annotate(f"{middle:,.0f}", (0, k), (4, 0), textcoords="offset points", va="center", fontsize=8)
-        axes.set_yticks(range(len(values)), list(values), fontsize=9)
-        axes.invert_yaxis()
+        style.rows(axes, list(values))
         axes.set_title(title, fontsize=9, loc="left", color=style.INK)
-        axes.tick_params(length=0, labelsize=8, colors=style.INK)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
     return figure

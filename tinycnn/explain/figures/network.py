@@ -70,13 +70,7 @@ def gradient_flow(trace: Trace) -> Any:
     axes = figure.subplots()
     order = np.arange(len(steps))[::-1]
     axes.barh(len(steps) - 1 - order, np.array(sizes)[order], color=style.LIT, height=0.7)
-    axes.set_yticks(len(steps) - 1 - order, [names[k] for k in order])
-    axes.invert_yaxis()
+    style.rows(axes, [names[k] for k in order])
     axes.set_xscale("log")
     axes.set_xlabel("root mean square of the gradient of the layer's output", fontsize=9, color=style.INK)
-    axes.tick_params(length=0, labelsize=9, colors=style.INK)
-    axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
     return figure

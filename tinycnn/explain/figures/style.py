@@ -79,6 +79,17 @@ def bare(axes: Any, title: str = "") -> None:
         axes.set_title(title, fontsize=9, color=INK)
 
 
+def rows(axes: Any, names: Sequence[str]) -> None:
+    """A chart of one row per name, row k at height k, the first on top: thin lines to read values by, no frame."""
+    axes.set_yticks(range(len(names)), list(names))
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.tick_params(length=0, labelsize=9, colors=INK)
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+
+
 def frame(axes: Any, top: float, left: float, height: float, width: float, color: str = LIT) -> Any:
     """A frame around cells of a grid; returns the patch, whose place can be changed."""
     from matplotlib.patches import Rectangle
