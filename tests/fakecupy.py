@@ -182,6 +182,7 @@ class ndarray:
         )
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        elementwise_only("NumPy's own function")
         function = getattr(cupy, ufunc.__name__, None)
         if function is None or method not in ("__call__", "at"):
             return NotImplemented

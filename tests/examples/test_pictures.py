@@ -30,6 +30,30 @@ def test_the_lesson_page_shows_its_columns_checked(draw, tmp_path, capsys):
     assert ((green > 90) & (red < 40) & (blue < 100)).any(), "the self-check's light is not green"
 
 
+@pytest.mark.parametrize("name", ["curves", "activations", "better_lenet", "exercises"])
+def test_the_others_come_from_their_examples(draw, name, tmp_path, monkeypatch):
+    """Each example is asked in words that it understands, and its picture, and its numbers, go to their places."""
+    asked, wrote = [], {"curves": "curves.png", "better_lenet": "curves.png", "exercises": "exercises.png"}
+
+    def run(command, check):
+        asked.append(Path(command[1]))
+        example = runpy.run_path(command[1])
+        example["parse"](command[2:], *([""] if name == "curves" else []))  # an option it does not know ends the test
+        out = Path(command[command.index("--out") + 1])
+        (out / wrote[name] if name in wrote else out).write_bytes(b"a picture")
+        for results in ("result.json", "exercises.json"):
+            (out.parent if name == "activations" else out).joinpath(results).write_text(results)
+
+    (tmp_path / "results").mkdir()
+    monkeypatch.setitem(draw["main"].__globals__, "RESULTS", tmp_path / "results")
+    monkeypatch.setattr(draw["subprocess"], "run", run)
+    draw["main"]([name, "--out", str(tmp_path), "--mnist-dir", str(tmp_path)])
+    assert [path.stem for path in asked] == ["lenet_fashion" if name == "curves" else name]
+    assert (tmp_path / f"{name}.png").read_bytes() == b"a picture"
+    kept = {"better_lenet": {"better_lenet.fashion.json"}, "exercises": {"exercises.json"}}
+    assert {path.name for path in (tmp_path / "results").iterdir()} == kept.get(name, set())
+
+
 def test_errors(draw, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         draw["main"](["lessons"])
