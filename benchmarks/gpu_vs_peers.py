@@ -29,7 +29,7 @@ import machine
 from tinycnn import nn
 from tinycnn.backend import cupy_problem
 from tinycnn.models import LeNet
-from tinycnn.summary import summary
+from tinycnn.nn.summary import summary
 
 PEERS = {
     "tinycnn_gpu": ("cupy", ("tinycnn graph", "tinycnn eager")),

@@ -4,8 +4,8 @@ import importlib.metadata
 import platform
 from datetime import datetime, timezone
 
+from tinycnn.cli.report import processor
 from tinycnn.execution import cores
-from tinycnn.training.report import processor
 
 
 def describe(*packages: str) -> dict[str, object]:

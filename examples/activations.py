@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tinycnn import checkpoint, explain, manual_seed
+from tinycnn.cli.report import clear_errors
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
 from tinycnn.explain.figures import style
@@ -22,7 +23,6 @@ from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
 from tinycnn.training import Progress, train
-from tinycnn.training.report import clear_errors
 
 CLASSES = ("Pullover", "Coat")
 LAYERS = ("first layer", "second layer")

@@ -21,6 +21,7 @@ from datetime import date
 from pathlib import Path
 
 from tinycnn import manual_seed
+from tinycnn.cli.report import clear_errors, machine
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
 from tinycnn.models import LeNet
@@ -28,7 +29,6 @@ from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD, CosineAnnealingLR
 from tinycnn.training import Curves, Progress, train
 from tinycnn.training.curves import can_draw
-from tinycnn.training.report import clear_errors, machine
 
 MODEL = {"channels": (32, 64), "activation": "relu", "pool": "max", "hidden": (256,), "dropout": 0.4}
 OPTIMIZER = {"lr": 0.03, "momentum": 0.9, "weight_decay": 2e-4}

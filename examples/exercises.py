@@ -24,6 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinycnn import init, manual_seed
+from tinycnn.cli.report import clear_errors, machine
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
 from tinycnn.explain.figures import can_draw, style
@@ -31,7 +32,6 @@ from tinycnn.models import LeNet
 from tinycnn.nn import Conv2d, CrossEntropyLoss, Linear
 from tinycnn.optim import SGD
 from tinycnn.training import train
-from tinycnn.training.report import clear_errors, machine
 
 INITIALISERS = {
     "Xavier uniform": None,  # what LeNet has already

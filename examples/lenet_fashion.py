@@ -14,6 +14,8 @@ import numpy as np
 
 from tinycnn import manual_seed, no_grad, tensor
 from tinycnn.backend import resolve_device, to_device
+from tinycnn.cli.options import parse
+from tinycnn.cli.report import Report, clear_errors
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
 from tinycnn.explain import PageWriter
@@ -21,8 +23,6 @@ from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
 from tinycnn.training import train
-from tinycnn.training.options import parse
-from tinycnn.training.report import Report, clear_errors
 
 
 def main(arguments=None):

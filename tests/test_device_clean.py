@@ -10,10 +10,10 @@ from fakecupy import Counts, capturing, counts, cupy
 import tinycnn
 import tinycnn.functional as F
 from tinycnn import models, nn, optim
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import device_of, resolve_device
 from tinycnn.data import Batches
 from tinycnn.execution import make_step
-from tinycnn.tensor import Tensor
 
 pytestmark = pytest.mark.usefixtures("fake_cupy")
 

@@ -55,7 +55,8 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
         metadata = archive.read(about).decode("utf-8")
         scripts = archive.read(about.replace("METADATA", "entry_points.txt")).decode("utf-8")
     assert names == files_of(PACKAGE)
-    assert {"tinycnn/py.typed", "tinycnn/backend/kernels/common.cuh", "tinycnn/explain/static/page.html"} <= names
+    kernels = "tinycnn/execution/graph/kernels"
+    assert {"tinycnn/py.typed", f"{kernels}/common.cuh", "tinycnn/explain/static/page.html"} <= names
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ") and "extra ==" not in line]
     assert required == ["Requires-Dist: numpy>=2.0"]
     assert "tinycnn = tinycnn.cli:main" in scripts

@@ -15,9 +15,9 @@ from typing import TypeVar
 import numpy as np
 
 from tinycnn import random
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, device_of, to_device
 from tinycnn.ops._checks import choice
-from tinycnn.tensor import Tensor
 
 T = TypeVar("T", bound=Tensor)
 

@@ -23,7 +23,7 @@ import tinycnn
 from tinycnn.backend import Array, to_numpy
 from tinycnn.checkpoint import write_atomically
 from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Sigmoid, Tanh
-from tinycnn.summary import summary
+from tinycnn.nn.summary import summary
 
 OPSET = 17  # of 2022: old enough for the runtimes in use, and all that is needed here
 IR_VERSION = 8  # the file layout of that time

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
 from tinycnn.backend.memory import keep_freed_memory
 from tinycnn.execution.blas import can_limit_blas, single_threaded_blas
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss, Sequential
-from tinycnn.summary import summary
-from tinycnn.tensor import Tensor
+from tinycnn.nn.summary import summary
 
 
 class Row(NamedTuple):

@@ -8,8 +8,8 @@
 import numpy as np
 
 import tinycnn
-from tinycnn.gradcheck import GradcheckError, gradcheck
-from tinycnn.tensor import Op
+from tinycnn.autograd.gradcheck import GradcheckError, gradcheck
+from tinycnn.autograd.tensor import Op
 
 # %% [markdown]
 # ## Every operation leaves a note

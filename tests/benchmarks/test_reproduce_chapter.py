@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tinycnn.training.report import machine
+from tinycnn.cli.report import machine
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproduce_chapter.py"
 

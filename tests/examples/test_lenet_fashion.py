@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from tinycnn import checkpoint
+from tinycnn.cli import report
+from tinycnn.cli.report import clear_errors
 from tinycnn.data import DatasetError, Silhouettes
-from tinycnn.training import Observer, curves, read_metrics, report
-from tinycnn.training.report import clear_errors
+from tinycnn.training import Observer, curves, read_metrics
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lenet_fashion.py"
 SHAPES = """\

@@ -7,9 +7,9 @@ from helpers import assert_close
 import tinycnn
 from tinycnn import explain, manual_seed
 from tinycnn import functional as F
+from tinycnn.autograd.tensor import OPS
 from tinycnn.explain import measure
 from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, Sequential, Sigmoid
-from tinycnn.tensor import OPS
 
 
 def net():

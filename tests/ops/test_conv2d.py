@@ -4,8 +4,8 @@ from helpers import assert_close, batch_last, leaf
 
 import tinycnn
 import tinycnn.functional as F
+from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.backend import set_workspace_limit, workspace_limit
-from tinycnn.gradcheck import gradcheck
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col
 
 CASES = [  # N, C, H, W, O, KH, KW, stride, padding, dilation, groups

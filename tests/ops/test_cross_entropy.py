@@ -6,7 +6,7 @@ from helpers import assert_agrees_with_torch, assert_close, leaf
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.ops.cross_entropy import cross_entropy_loops
 
 IGNORED = -100

@@ -5,7 +5,7 @@ from helpers import assert_agrees_with_torch, batch_last, leaf
 import tinycnn
 import tinycnn.functional as F
 from tinycnn import random
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 
 SHAPES = [(1,), (5, 4), (3, 2, 4, 3), (1, 9)]
 

@@ -4,7 +4,7 @@ from helpers import assert_agrees_with_torch, batch_last, leaf
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 
 CASES = [((2, 3, 4, 5), 1), ((1, 1, 2, 3), 1), ((2, 3, 4), 0), ((2, 3, 4), 2), ((2, 3, 4), -2), ((5,), 0), ((3, 4), 1)]
 

@@ -4,7 +4,7 @@ from helpers import assert_agrees_with_torch, assert_close, leaf
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.ops.linear import linear_loops
 
 CASES = [  # shape of x, out-features

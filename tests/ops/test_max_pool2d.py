@@ -4,7 +4,7 @@ from helpers import assert_agrees_with_torch, assert_close, batch_last
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.ops import _pooling
 from tinycnn.ops.max_pool2d import max_pool2d_loops
 

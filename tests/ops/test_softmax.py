@@ -6,7 +6,7 @@ from helpers import assert_agrees_with_torch, assert_close, leaf
 
 import tinycnn
 import tinycnn.functional as F
-from tinycnn.gradcheck import gradcheck
+from tinycnn.autograd.gradcheck import gradcheck
 
 CASES = [((3,), 0), ((2, 4), 1), ((2, 4), 0), ((1, 1), -1), ((2, 3, 4), 1), ((2, 3, 1, 2), -4)]
 

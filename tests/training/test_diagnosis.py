@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from tinycnn.autograd.tensor import Op
 from tinycnn.nn import Module
-from tinycnn.tensor import Op
 from tinycnn.training.diagnosis import first_not_finite
 
 BIG = np.float32(3e38)

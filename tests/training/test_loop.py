@@ -6,12 +6,12 @@ import pytest
 from fakecupy import counts
 
 from tinycnn import Tensor
+from tinycnn.autograd.tape import is_grad_enabled
 from tinycnn.backend import device_of, to_device
 from tinycnn.data import Batches, scale
 from tinycnn.execution import GraphStep, Step
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import StepLR
-from tinycnn.tape import is_grad_enabled
 from tinycnn.training import Epoch, NonFiniteLoss, Observer, Point, Run, evaluate, train
 
 

@@ -5,9 +5,9 @@ Everything above this package asks `array_module(x)` for NumPy or CuPy and never
 
 from tinycnn.backend.arrays import Array, array_module, as_array, device_of, from_dlpack, strided, to_device, to_numpy
 from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
-from tinycnn.backend.fused import fused
-from tinycnn.backend.gemm import gemm, gemm_sum
+from tinycnn.backend.fusion import fused
 from tinycnn.backend.memory import set_workspace_limit, workspace_limit
+from tinycnn.backend.products import gemm, gemm_sum
 
 __all__ = [
     "Array",

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 from tinycnn import checkpoint
 from tinycnn.checkpoint import Checkpoint
-from tinycnn.data import Dataset, load
+from tinycnn.cli.options import DATASETS, DEVICES
+from tinycnn.data import SHORT_NAMES, Dataset, load
 from tinycnn.data.dataset import DIGIT_CLASSES, FASHION_CLASSES
 from tinycnn.models import LeNet
-from tinycnn.training.options import DATASET_OF, DATASETS, DEVICES
 
 CLASSES = {"Fashion-MNIST": FASHION_CLASSES, "Silhouettes": FASHION_CLASSES, "MNIST": DIGIT_CLASSES}
 
@@ -73,7 +73,7 @@ def dataset_name(saved: Checkpoint) -> str:
 
 def data_of(saved: Checkpoint, dataset: str | None, data_dir: Path | None) -> tuple[Dataset, Dataset]:
     """Training and test set: the ones that were asked for, or else those that the net was trained on."""
-    return load(dataset or DATASET_OF.get(dataset_name(saved), "auto"), data_dir, notice=print)
+    return load(dataset or SHORT_NAMES.get(dataset_name(saved), "auto"), data_dir, notice=print)
 
 
 def image_shape(model: LeNet) -> tuple[int, int, int, int]:

@@ -7,11 +7,11 @@ import numpy as np
 
 from tinycnn import functional as F
 from tinycnn import no_grad
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import resolve_device, to_device
 from tinycnn.cli.parser import CLASSES, add_checkpoint, add_command, add_device, dataset_name, open_model
 from tinycnn.cli.photo import INVERT, read_photo
 from tinycnn.data import scale
-from tinycnn.tensor import Tensor
 
 TOP = 3  # classes that are named
 MARGINS = {"MNIST": 4}  # pixels that a data set leaves free around its objects: digits are 20x20 in the middle of 28x28

@@ -4,7 +4,9 @@ from typing import Any
 
 from tinycnn import checkpoint, manual_seed
 from tinycnn.backend import resolve_device, to_device
+from tinycnn.cli.options import Options, add_arguments, resumed
 from tinycnn.cli.parser import add_command
+from tinycnn.cli.report import Report
 from tinycnn.data import Batches, load
 from tinycnn.execution import make_step
 from tinycnn.explain import PageWriter
@@ -12,8 +14,6 @@ from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
 from tinycnn.training import train
-from tinycnn.training.options import Options, add_arguments, resumed
-from tinycnn.training.report import Report
 
 TEXT = """train a LeNet
 

@@ -10,12 +10,13 @@ datasets, batches; silhouettes (the generated images) stands by itself.
 
 from tinycnn.data.batches import Batches, scale
 from tinycnn.data.dataset import Dataset
-from tinycnn.data.datasets import MNIST, DatasetError, FashionMNIST, load
+from tinycnn.data.datasets import MNIST, SHORT_NAMES, DatasetError, FashionMNIST, load
 from tinycnn.data.idx import IdxError, read_idx
 from tinycnn.data.silhouettes import Silhouettes
 
 __all__ = [
     "MNIST",
+    "SHORT_NAMES",
     "Batches",
     "Dataset",
     "DatasetError",

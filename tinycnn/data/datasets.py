@@ -26,6 +26,7 @@ from tinycnn.data.sources import (
     verified,
 )
 
+SHORT_NAMES = {"Fashion-MNIST": "fashion", "MNIST": "mnist", "Silhouettes": "silhouettes"}  # as `load` takes them
 SILENCE = 10.0  # seconds without a byte, all mirrors together, after which the search gives up
 
 STAND_IN = """

@@ -12,10 +12,10 @@ import os
 import sys
 
 from tinycnn.execution.blas import can_limit_blas
-from tinycnn.execution.graph import GraphStep
-from tinycnn.execution.graph_stages import UnsupportedModel
+from tinycnn.execution.graph.step import GraphStep
 from tinycnn.execution.plain import PlainStep
 from tinycnn.execution.processes import ProcessesStep, WorkerError
+from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.execution.step import Loss, Step
 from tinycnn.execution.threads import ThreadsStep
 from tinycnn.nn import Module

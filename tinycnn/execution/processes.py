@@ -26,7 +26,7 @@ import numpy as np
 from tinycnn import random
 from tinycnn.backend import Array
 from tinycnn.execution.blas import single_threaded_blas
-from tinycnn.execution.micro import MOST, MicroBatchStep, evaluate_part, new_notes, run_part, shares
+from tinycnn.execution.parts import MOST, MicroBatchStep, evaluate_part, new_notes, run_part, shares
 from tinycnn.execution.step import Loss
 from tinycnn.nn import Module
 from tinycnn.optim import SGD

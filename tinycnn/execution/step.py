@@ -6,12 +6,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinycnn.autograd.tape import no_grad
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module
 from tinycnn.data import scale
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
-from tinycnn.tape import no_grad
-from tinycnn.tensor import Tensor
 
 Loss: TypeAlias = Callable[[Tensor, Array], Tensor]  # logits (N, C, ...) and labels (N, ...) -> one number
 Result: TypeAlias = tuple[Any, Any]  # summed loss, correct: Python numbers, or 0-d arrays that are still on a GPU

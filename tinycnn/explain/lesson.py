@@ -14,11 +14,11 @@ import numpy as np
 
 from tinycnn import functional as F
 from tinycnn import geometry
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
 from tinycnn.explain.trace import LayerRecord, Trace, trace
 from tinycnn.nn import Conv2d, Sequential
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col, pad
-from tinycnn.tensor import Tensor
 
 X = [  # (C, H, W): the boot, and the light that falls on it
     [

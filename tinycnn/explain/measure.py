@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinycnn import functional as F
+from tinycnn.autograd.tape import no_grad
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, to_device
 from tinycnn.data import scale
 from tinycnn.explain.trace import LayerRecord, Trace
 from tinycnn.geometry import ReceptiveField
 from tinycnn.nn import Sequential
-from tinycnn.tape import no_grad
-from tinycnn.tensor import Tensor
 
 STEP = 1e-5  # of the finite differences, in float64
 MAPS = 64  # of a layer: more are not drawn

@@ -19,14 +19,14 @@ import numpy as np
 import tinycnn
 from tinycnn import functional as F
 from tinycnn import random
+from tinycnn.autograd.tape import Node
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, as_array, gemm, to_device, to_numpy
 from tinycnn.data import scale
 from tinycnn.geometry import ReceptiveField
 from tinycnn.nn import Module, Sequential
+from tinycnn.nn.summary import fields_through, summary
 from tinycnn.ops.conv2d import filters, im2col
-from tinycnn.summary import fields_through, summary
-from tinycnn.tape import Node
-from tinycnn.tensor import Tensor
 
 # group, output row, (tap row, channel, tap column), (output column, image)
 COLS_LAYOUT = "cols[g, i, (u, c, v), (j, n)]"

@@ -10,13 +10,12 @@ import numpy as np
 
 from tinycnn import checkpoint
 from tinycnn.backend import Array
-from tinycnn.data import Dataset, Silhouettes, load
+from tinycnn.data import SHORT_NAMES, Dataset, Silhouettes, load
 from tinycnn.explain.page import report
 from tinycnn.explain.trace import Trace, trace
 from tinycnn.models import LeNet
 from tinycnn.nn import Conv2d, Sequential
 from tinycnn.training import Observer, Point, Run
-from tinycnn.training.options import DATASET_OF
 
 GARMENTS = (75, 13)  # a boot and trousers among the generated test images
 SNAPSHOTS = 100  # of the first kernels while they learn; of more, every other one is dropped
@@ -38,7 +37,7 @@ def checkpoint_page(
     model = saved.build()
     about = saved.about.get("dataset")
     name = str(about.get("name", "")) if isinstance(about, dict) else ""
-    _, test = load(DATASET_OF.get(name, "auto"), data_dir, notice=print)
+    _, test = load(SHORT_NAMES.get(name, "auto"), data_dir, notice=print)
     run = saved.about.get("run")
     history = run.get("history") if isinstance(run, dict) else None
     return report(

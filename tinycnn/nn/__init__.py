@@ -3,11 +3,11 @@
 Read in this order: module, layers, sequential, loss; state (what load_state_dict checks).
 """
 
+from tinycnn.autograd.tensor import Parameter
 from tinycnn.nn.layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU, Sigmoid, Tanh
 from tinycnn.nn.loss import CrossEntropyLoss
 from tinycnn.nn.module import Module
 from tinycnn.nn.sequential import Sequential
-from tinycnn.tensor import Parameter
 
 __all__ = [
     "AvgPool2d",

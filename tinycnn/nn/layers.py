@@ -6,10 +6,10 @@ import numpy as np
 
 from tinycnn import functional as F
 from tinycnn import init
+from tinycnn.autograd.tensor import Parameter, Tensor
 from tinycnn.nn._checks import count, integer, number
 from tinycnn.nn.module import Module
 from tinycnn.ops._checks import Pair, pair
-from tinycnn.tensor import Parameter, Tensor
 
 
 def _parameters(weight_shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Parameter | None]:

@@ -1,11 +1,11 @@
 """loss: what training makes small."""
 
 from tinycnn import functional as F
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, as_array
 from tinycnn.nn._checks import integer, number
 from tinycnn.nn.module import Module
 from tinycnn.ops._checks import choice
-from tinycnn.tensor import Tensor
 
 
 class CrossEntropyLoss(Module):

@@ -17,10 +17,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinycnn.arguments import numeric
+from tinycnn.autograd.arguments import numeric
+from tinycnn.autograd.tensor import Parameter, Tensor
 from tinycnn.backend import Array, device_of, to_device
 from tinycnn.nn.state import KeysLeft, fitting
-from tinycnn.tensor import Parameter, Tensor
 
 Self = TypeVar("Self", bound="Module")  # typing.Self is newer than Python 3.10
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import overload
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.nn.layers import Flatten, Linear
 from tinycnn.nn.module import Module
-from tinycnn.tensor import Tensor
 
 
 class Sequential(Module):

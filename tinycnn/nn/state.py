@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, as_array, to_numpy
-from tinycnn.tensor import Tensor
 
 
 class KeysLeft(NamedTuple):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from tinycnn import geometry
-from tinycnn.arguments import axes
+from tinycnn.autograd.arguments import axes
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import device_of
-from tinycnn.tensor import Tensor
 
 Pair = int | tuple[int, int]  # one number for both directions, or (height, width)
 

@@ -11,9 +11,9 @@ Read in this order: Windows, lines, arguments.
 from functools import lru_cache
 from typing import NamedTuple
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.ops import _checks
 from tinycnn.ops._checks import Pair
-from tinycnn.tensor import Tensor
 
 Two = tuple[int, int]
 Line = tuple[tuple[slice, slice], ...]  # per tap along one axis: the windows it serves, the pixels it meets there

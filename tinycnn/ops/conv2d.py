@@ -16,11 +16,11 @@ Read in this order: conv2d_loops (the definition), im2col, Conv2dOp.forward, Con
 
 import numpy as np
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module, gemm, gemm_sum, strided, workspace_limit
 from tinycnn.ops import _checks
 from tinycnn.ops._checks import Pair
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["conv2d"]
 

@@ -13,10 +13,10 @@ Read in this order: mask, DropoutOp.forward, DropoutOp.backward.
 import math
 
 from tinycnn import random
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module, device_of, to_device
 from tinycnn.ops import _checks
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["dropout"]
 

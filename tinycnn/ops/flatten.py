@@ -9,10 +9,10 @@ Read in this order: FlattenOp.forward, FlattenOp.backward.
 
 import math
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array
 from tinycnn.ops import _checks
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["flatten"]
 

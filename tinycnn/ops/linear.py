@@ -12,10 +12,10 @@ Read in this order: linear_loops (the definition), LinearOp.forward, LinearOp.ba
 
 import numpy as np
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, gemm
 from tinycnn.ops import _checks
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["linear"]
 

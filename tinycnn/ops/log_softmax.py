@@ -11,10 +11,10 @@ Read in this order: LogSoftmaxOp.forward, LogSoftmaxOp.backward.
 
 import numpy as np
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module
 from tinycnn.ops import _checks
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["log_softmax"]
 

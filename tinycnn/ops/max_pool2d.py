@@ -16,12 +16,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module
 from tinycnn.ops import _pooling
 from tinycnn.ops._checks import Pair
 from tinycnn.ops._pooling import Windows
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["max_pool2d"]
 

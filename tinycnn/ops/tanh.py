@@ -7,10 +7,10 @@ Read in this order: TanhOp.forward, slopes, TanhOp.backward.
 
 from types import ModuleType
 
+from tinycnn.autograd.tape import Context
+from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module, fused
 from tinycnn.ops import _checks
-from tinycnn.tape import Context
-from tinycnn.tensor import Op, Tensor
 
 __all__ = ["tanh"]
 

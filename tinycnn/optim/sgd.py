@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module, device_of, fused, to_device, to_numpy
 from tinycnn.nn._checks import number
 from tinycnn.nn.state import fitting
-from tinycnn.tensor import Tensor
 
 OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
 

@@ -3,8 +3,7 @@
     with make_step(net, CrossEntropyLoss(), SGD(net.parameters(), lr=0.9)) as step:
         run = train(step, Batches(...), test_batches, epochs=10, observers=[Progress(), Curves("curves.png")])
 
-Read in this order: loop; run and observers; progress, curves, metrics, tensorboard; trouble and diagnosis;
-options and report, of which training programs are made.
+Read in this order: loop; run and observers; progress, curves, metrics, tensorboard; trouble and diagnosis.
 """
 
 from tinycnn.training.curves import Curves, draw_curves

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module
 from tinycnn.execution import Step
 from tinycnn.execution.step import as_input
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
-from tinycnn.tensor import Tensor
 
 
 @dataclass(frozen=True)

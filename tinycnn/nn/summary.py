@@ -1,0 +1,177 @@
+"""summary: what a net is made of, layer by layer, as a table.
+
+    print(summary(LeNet(), (1, 1, 28, 28)))
+
+The shapes are those of a real forward pass; the other columns follow from them by geometry's formulas.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinycnn import geometry
+from tinycnn.autograd.tape import no_grad
+from tinycnn.autograd.tensor import Tensor
+from tinycnn.backend import to_device
+from tinycnn.geometry import ReceptiveField
+from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sigmoid, Tanh
+from tinycnn.nn._checks import count
+
+Fields = tuple[ReceptiveField, ReceptiveField] | None  # along height and width; None where they are not known
+
+WINDOWS = (Conv2d, AvgPool2d, MaxPool2d)
+ELEMENTWISE = (Sigmoid, ReLU, Tanh, Dropout)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One layer of the table.  Costs are those of one image, in float32; None where the kind of layer is not known."""
+
+    name: str  # as in state_dict's keys
+    layer: Module
+    output_shape: tuple[int, ...]
+    parameters: int
+    multiply_adds: int | None
+    receptive_field: tuple[int, int] | None  # height and width of the part of the image that one number depends on
+    im2col_bytes: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The table: its rows, and the totals that print below them."""
+
+    rows: list[Row]
+    parameters: int  # each counted once, however often it is used
+    multiply_adds: int  # of the layers where they are known
+
+    def __str__(self) -> str:
+        heads = ("layer", "output shape", "parameters", "multiply-adds", "receptive field", "im2col bytes")
+        total = ("total", "", f"{self.parameters:,}", f"{self.multiply_adds:,}", "", "")
+        lines = [heads, *[_cells(row) for row in self.rows], total]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+        text = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
+        rule = "-" * max(len(line) for line in text)
+        return "\n".join([text[0], rule, *text[1:-1], rule, text[-1]])
+
+    __repr__ = __str__
+
+
+def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
+    """What `model` does to an input of shape (N, C, H, W): per layer its output shape, parameters, multiply-adds and
+    im2col memory per image, and receptive field; print the result to see the table.
+
+    Runs one forward pass of zeros in evaluation mode, and leaves modes and gradients as they were.  A row is a module
+    that has no modules inside.  Errors are those of the forward pass, which name the layer.
+    """
+    shape = tuple(count("summary", "every size of input_shape", n) for n in input_shape)
+    parameters = list(model.parameters())
+    dtype, device = (parameters[0].dtype, parameters[0].device) if parameters else (np.dtype(np.float32), "cpu")
+    x = Tensor(to_device(np.zeros(shape, dtype), device))
+    recorder = _Recorder(x)
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        for name, module in model.named_modules():
+            module.training = False
+            if not any(True for _ in module.children()):
+                recorder.watch(name, module)
+        with no_grad():
+            model(x)
+    finally:
+        recorder.unwatch()
+        for module, training in modes:
+            module.training = training
+    rows = recorder.rows
+    return Summary(rows, sum(p.size for p in parameters), sum(row.multiply_adds or 0 for row in rows))
+
+
+class _Recorder:
+    """Sits in front of layers' forward and writes a row each time one runs."""
+
+    def __init__(self, image: Tensor) -> None:
+        self.rows: list[Row] = []
+        self.image = image.shape[2:]
+        self.watched: list[Module] = []
+        self.passed = [image]  # kept, so that no two of them have the same id
+        start = ReceptiveField()
+        self.fields: dict[int, Fields] = {id(image): (start, start) if image.ndim == 4 else None}
+
+    def watch(self, name: str, layer: Module) -> None:
+        forward: Callable[[Tensor], Tensor] = layer.forward
+
+        def recorded(x: Tensor) -> Tensor:
+            y = forward(x)
+            self.write(name, layer, x, y)
+            return y
+
+        vars(layer)["forward"] = recorded
+        self.watched.append(layer)
+
+    def unwatch(self) -> None:
+        for layer in self.watched:
+            del vars(layer)["forward"]
+
+    def write(self, name: str, layer: Module, x: Tensor, y: Tensor) -> None:
+        fields = fields_through(layer, self.fields.get(id(x)), x, self.image)
+        self.fields[id(y)] = fields
+        self.passed.append(y)
+        sizes = [min(field.size, n) for field, n in zip(fields, self.image, strict=True)] if fields else None
+        self.rows.append(
+            Row(
+                name=name,
+                layer=layer,
+                output_shape=y.shape,
+                parameters=sum(p.size for p in layer.parameters()),
+                multiply_adds=_multiply_adds(layer, y.shape),
+                receptive_field=(sizes[0], sizes[1]) if sizes else None,
+                im2col_bytes=_im2col_bytes(layer, y.shape),
+            )
+        )
+
+
+def fields_through(layer: Module, fields: Fields, x: Tensor, image: tuple[int, ...]) -> Fields:
+    """The receptive fields of the layer's output, from those of its input."""
+    if fields is None:
+        return None
+    if isinstance(layer, WINDOWS):
+        dilation = getattr(layer, "dilation", (1, 1))  # average pooling has none
+        options = zip(layer.kernel_size, layer.stride, layer.padding, dilation, strict=True)
+        height, width = (field.through(*option) for field, option in zip(fields, options, strict=True))
+        return height, width
+    if isinstance(layer, ELEMENTWISE) or (isinstance(layer, Flatten) and layer.start_dim % x.ndim):
+        return fields
+    if isinstance(layer, Linear) and x.ndim == 2:  # sees all that was flattened, and so the whole image
+        return ReceptiveField(image[0]), ReceptiveField(image[1])
+    return None
+
+
+def _multiply_adds(layer: Module, output_shape: tuple[int, ...]) -> int | None:
+    """Those of one image: products that are summed, in convolutions and linear layers."""
+    if isinstance(layer, Conv2d):
+        return geometry.conv2d_multiply_adds(layer.weight.shape, output_shape[2:])
+    if isinstance(layer, Linear):
+        return geometry.linear_multiply_adds(layer.weight.shape, rows=math.prod(output_shape[1:-1]))
+    return 0 if isinstance(layer, (*WINDOWS, *ELEMENTWISE, Flatten)) else None
+
+
+def _im2col_bytes(layer: Module, output_shape: tuple[int, ...]) -> int:
+    if not isinstance(layer, Conv2d):
+        return 0
+    return geometry.im2col_bytes(layer.in_channels, layer.kernel_size, output_shape[2:])
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    field = "?" if row.receptive_field is None else f"{row.receptive_field[0]} x {row.receptive_field[1]}"
+    costs = [row.parameters, row.multiply_adds, row.im2col_bytes]
+    parameters, multiply_adds, im2col = ("?" if cost is None else f"{cost:,}" if cost else "" for cost in costs)
+    name = f"{row.name} {type(row.layer).__name__}".lstrip()
+    return name, str(row.output_shape), parameters, multiply_adds, field, im2col
+
+
+def _aligned(line: tuple[str, ...], widths: list[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    return [
+        cell.ljust(width) if i < 2 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+    ]
