@@ -9,6 +9,7 @@ import pytest
 
 from tinycnn import explain
 from tinycnn.explain import lesson
+from tinycnn.geometry import output_size
 
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
@@ -254,10 +255,36 @@ def test_sizes_follow_the_formula_and_the_quiz_hides_them(page, quiet):
     slider = quiet.find('input[type="range"]')[0]
     slider.send_keys(Keys.ARROW_RIGHT)
     assert quiet.one(".answer-size").text == "4" and quiet.find(".pixel.drop") == []
+
+
+def test_the_quiz_asks_random_sizes_and_gives_nothing_away(page, quiet):
+    quiet.open(page, "tab=size")
     quiet.find('input[type="checkbox"]')[0].click()
-    assert quiet.one(".answer-size").text == "?"
-    quiet.one('input[type="number"]').send_keys("4", Keys.ENTER)
-    assert quiet.one(".answer-size").text == "4" and "right" in quiet.one(".verdict").text
+    asked, right = set(), 0
+    for turn in range(5):
+        n, k, s, p, d = quiet.js("return [...document.querySelectorAll('.sliders input')].map((e) => Number(e.value))")
+        size = output_size(n, k, s, p, d)
+        asked.add((n, k, s, p, d))
+        assert quiet.one(".answer-size").text == "?"
+        assert quiet.find(".line-strip .tap") == [] and quiet.find('.grid[aria-label^="How many windows"]') == []
+        assert "window over" not in quiet.one(".line-strip").get_attribute("aria-label")
+        assert quiet.one(".say").text == "How many windows fit? The figure appears with your answer."
+        guess = size + turn % 2  # right and wrong in turn
+        right += guess == size
+        quiet.one('input[type="number"]').send_keys(str(guess), Keys.ENTER)
+        verdict = "✓ right" if guess == size else f"✗ it is {size}"
+        assert quiet.one(".verdict").text == f"{verdict} · {right} of {turn + 1}"
+        assert quiet.one(".answer-size").text == str(size)
+        assert len(quiet.find(".line-strip .tap")) == size * k
+        quiet.button("another").click()
+    assert len(asked) > 1
+
+
+def test_a_size_below_one_is_said_as_the_formula_has_it(page, quiet):
+    quiet.open(page, "tab=size&n=2&k=7&ss=1&sp=0&sd=1")
+    assert "= −4, which means 0" in quiet.one(".formula").text.replace("\n", " ")
+    quiet.open(page, "tab=size&n=1&k=1&ss=1&sp=0&sd=1")
+    assert "1 window of 1 fits into 1 pixel." in quiet.one(".say").text
 
 
 def test_channels_add_up_to_the_engines_map(page, traces, quiet):

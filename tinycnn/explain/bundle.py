@@ -3,14 +3,19 @@
 The arrays go in as the engine's bytes, base64-coded, so that the page can be compared with them bit for bit.  The
 template, styles and scripts are in static/; they are joined by replacing markers.
 
-Read in this order: Arrays, render.
+The scripts are ordinary modules with import and export.  A file that is opened from disk may not load modules, so each
+becomes a function that returns what it exports, in the order that the imports ask for.
+
+Read in this order: Arrays, render, joined_scripts.
 """
 
 import base64
 import hashlib
 import html
 import json
+import posixpath
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +26,8 @@ from tinycnn.backend import Array
 STATIC = Path(__file__).parent / "static"
 LIST = 2_000  # bytes for the list of what was left out
 STYLES = ("page", "tabs")
-SCRIPTS = (
-    "dom", "data", "colour", "state", "grid", "conv", "twin", "selfcheck", "frame",
-    "chart", "slide_view", "network_unit", "backward_kernel", "edit_picture",
-    "tab_slide", "tab_im2col", "tab_size", "tab_channels", "tab_network", "tab_backward", "tab_training", "tab_edit",
-    "main",
-)  # fmt: skip
+IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.M)
+EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.M)
 
 
 class Arrays:
@@ -71,13 +72,13 @@ class Arrays:
 
 def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> str:
     """The page as text: the template with style, scripts and data in the place of its markers."""
-    css = _joined([f"{name}.css" for name in STYLES])
-    js = f'"use strict";\n(() => {{\n{_joined([f"{name}.js" for name in SCRIPTS])}}})();\n'
+    css = "\n".join(_text(STATIC / "styles" / f"{name}.css") for name in STYLES)
+    js = joined_scripts()
     policy = (
         f"default-src 'none'; script-src 'sha256-{_sha256(js)}'; style-src 'sha256-{_sha256(css)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    template = _joined(["page.html"])
+    template = _text(STATIC / "page.html")
     rest = (
         sum(len(part.encode()) for part in (template, policy, css, js, _json(data), *[html.escape(title)] * 2)) + LIST
     )
@@ -86,8 +87,41 @@ def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> s
     return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
 
 
-def _joined(files: list[str]) -> str:
-    return "\n".join((STATIC / file).read_text(encoding="utf-8") for file in files)
+def joined_scripts(folder: Path = STATIC / "scripts") -> str:
+    """The modules of a folder as one script.  ValueError for a circle of imports, or for a line that is none of
+    `import { name } from "./file.js"` and `export const, class or function`."""
+    modules = {path.relative_to(folder).as_posix(): _text(path) for path in sorted(folder.rglob("*.js"))}
+    needs = {name: [source for _, source in imports(name, text)] for name, text in modules.items()}
+    try:
+        order = list(TopologicalSorter(needs).static_order())
+    except CycleError as error:
+        raise ValueError(f"bundle: the scripts import each other in a circle: {' -> '.join(error.args[1])}") from None
+    return "".join(['"use strict";\n(() => {\n', *(_as_function(name, modules[name]) for name in order), "})();\n"])
+
+
+def imports(name: str, text: str) -> list[tuple[list[str], str]]:
+    """What a script imports: the names, and the script that they come from, by its path in the folder of scripts."""
+    here = posixpath.dirname(name)
+    found = [(names.replace(",", " ").split(), source) for names, source in IMPORT.findall(text)]
+    return [(names, posixpath.normpath(posixpath.join(here, source))) for names, source in found]
+
+
+def _as_function(name: str, text: str) -> str:
+    """const base_dom = (() => { ...; return { h, svg }; })();"""
+    given = "".join(f"const {{ {', '.join(names)} }} = {_variable(source)};\n" for names, source in imports(name, text))
+    body = EXPORT.sub("", IMPORT.sub("", text))
+    if left := re.search(r"^(?:import|export)\b.*", body, re.M):
+        raise ValueError(f"bundle: {name} has a line that cannot be joined: {left[0]}")
+    exports = ", ".join(EXPORT.findall(text))
+    return f"const {_variable(name)} = (() => {{\n{given}{body}return {{ {exports} }};\n}})();\n"
+
+
+def _variable(name: str) -> str:
+    return name.removesuffix(".js").replace("/", "_")
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
 
 
 def _json(data: Any) -> str:

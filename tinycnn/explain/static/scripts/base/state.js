@@ -1,0 +1,103 @@
+// state: what is looked at, kept in the address after #, so that every view has a link.
+
+const PAGE = {
+  tab: "slide",
+  theme: "", // light, dark, or as the system has it
+  guess: "", // the answer chosen on this tab; "x" where it was only asked for, "" before
+};
+
+const CONVOLUTION = {
+  src: "toy", // which convolution: the toy, or the label of a layer
+  img: 0, // which of the traced images
+  o: 0, // which filter
+  i: 2, // which output: its row,
+  j: 2, // and its column
+  c: 0, // which input channel, where there is room for one
+  s: 1, // the toy's stride,
+  p: 1, // padding,
+  d: 1, // and dilation
+  flip: 0, // whether its kernels are turned by 180 degrees
+  edits: "", // the numbers that were changed in it: "x.0.2.3=7,w.1.0.1.1=-2"
+};
+
+const IM2COL = {
+  fill: 0, // whether the columns are filled one by one
+  tap: -1, // the row that is looked at
+};
+
+const SIZE = {
+  n: 7, // pixels
+  k: 3, // kernel
+  ss: 2, // stride
+  sp: 0, // padding
+  sd: 1, // dilation
+};
+
+const NETWORK = {
+  unit: "", // the chosen number: "conv2:3.0.1"
+  scope: "layer", // one scale of colours per layer, or per map
+};
+
+const TRAINING = {
+  step: -1, // which snapshot of the kernels; -1 is the last
+  cell: "", // which cell of the confusion matrix: "3.5"
+};
+
+const EDIT = {
+  pic: 0, // which picture
+  moves: "", // what was done to it: "x1,y-2,r15"
+};
+
+export const DEFAULTS = { ...PAGE, ...CONVOLUTION, ...IM2COL, ...SIZE, ...NETWORK, ...TRAINING, ...EDIT };
+
+export const state = { ...DEFAULTS };
+
+export const watchers = [];
+
+export function readHash() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  for (const [name, usual] of Object.entries(DEFAULTS)) {
+    const text = given.get(name);
+    const number = Number(text);
+    if (text === null) state[name] = usual;
+    else if (typeof usual === "number") state[name] = Number.isInteger(number) ? number : usual;
+    else state[name] = text;
+  }
+}
+
+function hashOf(of) {
+  const given = new URLSearchParams();
+  for (const [name, usual] of Object.entries(DEFAULTS)) if (of[name] !== usual) given.set(name, of[name]);
+  return `#${given}`;
+}
+
+/** Change the state, the address and the page; another tab is a step for the Back button. */
+export function set(changes) {
+  const before = state.tab;
+  Object.assign(state, changes);
+  if (state.tab !== before) history.pushState(null, "", hashOf(state));
+  else writeHash();
+  notify();
+}
+
+const HASH_PAUSE = 100; // milliseconds between changes of the address: browsers stop listening to more than 200 in 10 s
+let hashTimer = null;
+
+/** Write the address now, or in a moment if that was done just before. */
+function writeHash() {
+  if (hashTimer) return;
+  history.replaceState(null, "", hashOf(state));
+  hashTimer = setTimeout(() => {
+    hashTimer = null;
+    if (location.hash !== hashOf(state)) history.replaceState(null, "", hashOf(state));
+  }, HASH_PAUSE);
+}
+
+export function notify() {
+  for (const watcher of watchers) watcher(state);
+}
+
+window.addEventListener("popstate", () => {
+  readHash();
+  notify();
+});

@@ -1,0 +1,125 @@
+// main: the tabs, the theme, the address, and the self-check once the page is there.
+
+import { dark, repaint, theme } from "./base/colour.js";
+import { DATA } from "./base/data.js";
+import { div, h, replace } from "./base/dom.js";
+import { arrow } from "./base/numbers.js";
+import { notify, readHash, set, state, watchers } from "./base/state.js";
+import { currentConv, moveWindow, stepWindow } from "./model/convolutions.js";
+import { selfcheck } from "./model/selfcheck.js";
+import { button } from "./widgets/controls.js";
+import { origin } from "./widgets/labels.js";
+import { showSelfcheck } from "./widgets/verdict.js";
+import { caption } from "./widgets/walk.js";
+import { backwardTab } from "./tabs/backward.js";
+import { channelsTab } from "./tabs/channels.js";
+import { editTab } from "./tabs/edit.js";
+import { im2colTab } from "./tabs/im2col.js";
+import { networkTab } from "./tabs/network.js";
+import { sizeTab } from "./tabs/size.js";
+import { slideTab } from "./tabs/slide.js";
+import { trainingTab } from "./tabs/training.js";
+
+const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, editTab];
+const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the arrow keys move
+
+function build() {
+  const tabs = TABS.map(place);
+  const nav = document.querySelector(".tabs");
+  nav.append(...tabs.map((tab) => tab.control));
+  document.querySelector("main").append(...tabs.map((tab) => tab.root));
+  nav.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const here = tabs.findIndex((tab) => tab.id === state.tab);
+    const next = Number.isFinite(step) ? (here + step + tabs.length) % tabs.length : step < 0 ? 0 : tabs.length - 1;
+    tabs[next].control.focus();
+    open(tabs[next].id);
+  });
+  watchers.push(() => show(tabs));
+}
+
+/** A tab's button and its empty room; it is put together when it is first opened. */
+function place(tab, index) {
+  const number = h("span", { class: "tab-number", "aria-hidden": "true" }, String(index + 1));
+  const about = { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}` };
+  const control = button([number, tab.name], () => open(tab.id), about);
+  const labels = { role: "tabpanel", id: `panel-${tab.id}`, "aria-labelledby": `tab-${tab.id}` };
+  const root = h("section", { class: "tab", hidden: true, ...labels });
+  return { ...tab, index, control, root, update: null };
+}
+
+function open(id) {
+  if (id !== state.tab) set({ tab: id, guess: "", edits: "" });
+}
+
+function show(tabs) {
+  document.documentElement.dataset.theme = state.theme;
+  const current = tabs.find((tab) => tab.id === state.tab) ?? tabs[0];
+  for (const tab of tabs) {
+    const chosen = tab === current;
+    tab.root.hidden = !chosen;
+    tab.control.setAttribute("aria-selected", chosen);
+    tab.control.tabIndex = chosen ? 0 : -1;
+  }
+  if (!current.update) assemble(current);
+  current.head.show(state.guess);
+  current.update();
+}
+
+function assemble(tab) {
+  tab.head = tab.lead(tab.index + 1);
+  const stage = div("stage");
+  tab.root.append(tab.head, stage);
+  tab.update = tab.build(stage, caption());
+}
+
+/** Arrow keys move the window also while nothing has the focus. */
+function globalKeys(event) {
+  const by = arrow(event);
+  const free = document.activeElement === document.body || document.activeElement === null;
+  if (!by || !free || !WITH_WINDOW.includes(state.tab)) return;
+  event.preventDefault();
+  const conv = currentConv();
+  if (state.tab === "im2col") stepWindow(conv, by[0] * conv.OW + by[1]);
+  else moveWindow(conv, ...by);
+}
+
+function footer() {
+  const { engine, left_out: left } = DATA;
+  const device = engine.device === "cpu" ? "CPU" : "GPU";
+  const parts = [`tinycnn ${engine.tinycnn}`, `NumPy ${engine.numpy}`, `Python ${engine.python}`, device, engine.dtype];
+  const versions = [...parts, `seed ${engine.seed}`, `columns: ${DATA.cols_layout}`].join(" · ");
+  const who = [
+    "Every number marked ",
+    origin("engine"),
+    " is a bit-for-bit copy of an array that tinycnn made; what this page computes by itself is marked ",
+    origin("browser"),
+    " and was checked against the engine when the page opened.",
+  ];
+  const note =
+    left.length > 0 && h("p", { class: "versions" }, `Left out to keep this file small: ${left.join("; ")}.`);
+  replace(document.querySelector(".foot"), h("p", {}, who), h("p", { class: "versions" }, versions), note);
+}
+
+function themeButton() {
+  const control = document.getElementById("theme");
+  control.addEventListener("click", () => set({ theme: theme() === "dark" ? "light" : "dark" }));
+  let last = null;
+  watchers.push(() => {
+    if (last === theme()) return;
+    last = theme();
+    control.textContent = last === "dark" ? "Light" : "Dark";
+    repaint();
+  });
+  dark.addEventListener("change", notify);
+}
+
+build();
+themeButton();
+footer();
+document.addEventListener("keydown", globalKeys);
+readHash();
+notify();
+setTimeout(() => showSelfcheck(selfcheck()));

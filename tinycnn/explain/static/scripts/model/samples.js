@@ -1,0 +1,32 @@
+// samples: the traced images, and what each layer received and gave.
+
+import { DATA, values } from "../base/data.js";
+import { state } from "../base/state.js";
+
+/** Layers that pass numbers on as they are. */
+export const SILENT = ["flatten", "dropout"];
+
+/** The image that the state points at. */
+
+export function currentSample() {
+  return DATA.samples[state.img] ?? DATA.samples[0];
+}
+
+export function byLabel(label) {
+  return DATA.model.layers.find((layer) => layer.label === label);
+}
+
+export function arraysOf(ids) {
+  return Object.fromEntries(Object.entries(ids).map(([name, id]) => [name, values(id)]));
+}
+
+/** What a layer received: the output of the layer before, or the image. */
+export function inputOf(sample, label) {
+  const place = DATA.model.layers.findIndex((layer) => layer.label === label);
+  return place === 0 ? values(sample.x) : values(sample.layers[DATA.model.layers[place - 1].label].out);
+}
+
+export function gradInputOf(sample, label) {
+  const place = DATA.model.layers.findIndex((layer) => layer.label === label);
+  return place === 0 ? values(sample.grad_x) : values(sample.layers[DATA.model.layers[place - 1].label].grad_out);
+}

@@ -1,0 +1,186 @@
+// selfcheck: whatever the browser works out by itself is held to the engine's arrays when the page opens.
+// document.documentElement.dataset.selfcheck is "pass" or "fail", .maxdiff the largest relative difference.
+
+import { DATA, Values, values } from "../base/data.js";
+import { outputSize } from "./conv.js";
+import { modelConv, toyConv } from "./convolutions.js";
+import { inputOf } from "./samples.js";
+import { twin } from "./twin.js";
+
+const TOLERANCE = 1e-4; // of the largest number of an array: the browser adds in float64, the engine in float32
+
+/** The largest difference, as a share of `most`; infinite where shapes differ or a number is missing. */
+function difference(ours, theirs, most = theirs.most) {
+  if (ours.length !== theirs.data.length) return Infinity;
+  let worst = 0;
+  for (let k = 0; k < ours.length; k++) {
+    const d = Math.abs(ours[k] - theirs.data[k]) / most;
+    if (!(d <= worst)) worst = d >= 0 ? d : Infinity; // NaN counts as infinitely far off
+  }
+  return worst;
+}
+
+export function selfcheck() {
+  const checks = [];
+  const note = (name, far, tolerance = TOLERANCE) => {
+    const same = checks.find((check) => check.name === name);
+    const ok = far <= tolerance;
+    if (!same) checks.push({ name, difference: far, tolerance, ok, count: 1 });
+    else Object.assign(same, { difference: Math.max(same.difference, far), ok: same.ok && ok, count: same.count + 1 });
+  };
+  checkSizes(note);
+  for (const found of DATA.lesson.cases) {
+    const conv = toyConv({
+      s: found.stride[0],
+      p: found.padding[0],
+      d: found.dilation[0],
+      flip: Number(found.flip),
+      edits: "",
+    });
+    checkConv(conv, "the toy", note);
+  }
+  (DATA.samples ?? []).forEach((sample, img) => checkSample(sample, img, note));
+  const worst = Math.max(...checks.map((check) => check.difference));
+  const root = document.documentElement.dataset;
+  root.selfcheck = checks.every((check) => check.ok) ? "pass" : "fail";
+  root.maxdiff = worst;
+  return checks;
+}
+
+function checkSizes(note) {
+  const table = values(DATA.lesson.sizes);
+  for (let row = 0; row < table.shape[0]; row++) {
+    const [n, k, s, p, d, size] = table.part(row).data;
+    note("output sizes, against the engine’s formula", outputSize(n, k, s, p, d) === size ? 0 : Infinity, 0);
+  }
+}
+
+/** One convolution: forward, the columns to the bit, the product with them, and both gradients. */
+function checkConv(conv, name, note) {
+  note(`${name}: output`, difference(twin.conv2d(conv.x, conv.w, conv.b, conv.options).data, conv.out));
+  if (conv.cols) {
+    const cols = conv.cols;
+    conv.cols = null; // so that column() reads the image
+    const read = everyColumn(conv, cols, (g, k, l) => conv.column(g, k, l));
+    conv.cols = cols;
+    note(`${name}: columns, to the bit`, difference(read, cols), 0);
+    if (conv.grad_w) note(`${name}: weight gradient from the columns`, difference(weightGradient(conv), conv.grad_w));
+  }
+  if (conv.grad_cols) {
+    const theirs = conv.grad_cols;
+    conv.grad_cols = null; // so that gradColumn() works it out
+    const ours = everyColumn(conv, theirs, (g, k, l) => conv.gradColumn(g, k, l));
+    conv.grad_cols = theirs;
+    note(`${name}: columns’ gradient from the kernels`, difference(ours, theirs));
+  }
+  if (conv.grad_cols && conv.grad_x) {
+    note(`${name}: col2im of the columns’ gradient`, difference(scatter(conv).data, conv.grad_x));
+  }
+  if (conv.partials) {
+    const sums = Float64Array.from(conv.out.data, (_, place) => {
+      let sum = conv.bias(Math.floor(place / conv.L));
+      for (let c = 0; c < conv.CG; c++) sum += conv.partials.data[c * conv.out.data.length + place];
+      return sum;
+    });
+    note(`${name}: partial maps and bias add up`, difference(sums, conv.out));
+  }
+}
+
+/** entry(g, k, l) for every number of an array that is laid out as the columns are: (g, i, k, j). */
+function everyColumn(conv, like, entry) {
+  return Float64Array.from(like.data, (_, place) => {
+    const [j, k] = [place % conv.OW, Math.floor(place / conv.OW) % conv.K];
+    const i = Math.floor(place / (conv.OW * conv.K)) % conv.OH;
+    return entry(Math.floor(place / (conv.OW * conv.K * conv.OH)), k, i * conv.OW + j);
+  });
+}
+
+/** dw[o, c, u, v] = sum over l of dy[o, l] * cols[k, l], where k is the row of (c, u, v). */
+function weightGradient(conv) {
+  const { O, K, L, G } = conv;
+  const dw = new Float64Array(O * K);
+  for (let o = 0; o < O; o++) {
+    for (let k = 0; k < K; k++) {
+      let sum = 0;
+      for (let l = 0; l < L; l++) sum += conv.grad_out.data[o * L + l] * conv.column(Math.floor(o / (O / G)), k, l);
+      const [c, u, v] = conv.tap(k);
+      dw[((o * conv.CG + c) * conv.KH + u) * conv.KW + v] = sum;
+    }
+  }
+  return dw;
+}
+
+/** col2im of the columns' gradient: added back where they came from, (C, H, W). */
+function scatter(conv) {
+  const dx = new Values(new Float64Array(conv.x.data.length), conv.x.shape);
+  for (let g = 0; g < conv.G; g++) {
+    for (let k = 0; k < conv.K; k++) {
+      const [c, u, v] = conv.tap(k);
+      for (let l = 0; l < conv.L; l++) {
+        const [i, j] = conv.position(l);
+        const [r, q] = [i * conv.SH + u * conv.DH, j * conv.SW + v * conv.DW];
+        if (conv.inFrame(r, q)) continue;
+        dx.data[((g * conv.CG + c) * conv.H + r - conv.PH) * conv.W + q - conv.PW] += conv.gradColumn(g, k, l);
+      }
+    }
+  }
+  return dx;
+}
+
+function checkSample(sample, img, note) {
+  const name = `image ${img + 1}`;
+  const unknownLayer = twin.unknownLayer();
+  for (const layer of DATA.model.layers) {
+    const ids = sample.layers[layer.label];
+    const out = values(ids.out);
+    if (!out) continue;
+    if (!unknownLayer)
+      note(`${name}: ${layer.label}`, difference(twin.layer(layer, inputOf(sample, layer.label)).data, out));
+    if (layer.kind === "conv2d") checkConv(modelConv(layer.label, img), `${name}: ${layer.label}`, note);
+  }
+  if (unknownLayer) return;
+  const last = DATA.model.layers.at(-1).label;
+  const outs = twin.forward(values(sample.x));
+  note(`${name}: the whole net`, difference(outs[last].data, values(sample.layers[last].out)));
+  checkGradients(sample, name, last, note);
+}
+
+function checkGradients(sample, name, last, note) {
+  const slope = values(sample.layers[last].grad_out);
+  if (slope) {
+    const p = twin.softmax(values(sample.layers[last].out));
+    p[sample.label] -= 1;
+    note(`${name}: softmax minus label`, difference(p, slope, 1)); // as a share of a probability of 1
+  }
+  for (const unit of sample.units) {
+    const theirs = values(unit.gradient);
+    if (!theirs) continue;
+    note(
+      `${name}: gradients of single units`,
+      difference(cropped(browserGradient(sample, unit.layer, unit.index), unit, theirs), theirs),
+    );
+  }
+}
+
+/** The gradient of a unit by the image, worked out by the browser from the engine's activations: (C, H, W). */
+export function browserGradient(sample, label, index) {
+  const out = values(sample.layers[label].out);
+  const place = index.reduce((sum, k, axis) => sum + k * out.strides[axis], 0);
+  const gradient = twin.inputGradient(
+    label,
+    place,
+    (l) => inputOf(sample, l),
+    (l) => values(sample.layers[l].out),
+  );
+  return new Values(gradient, values(sample.x).shape);
+}
+
+function cropped(gradient, unit, like) {
+  const [C, h, w] = like.shape;
+  const [r, q] = unit.corner;
+  const part = new Float64Array(C * h * w);
+  for (let c = 0, place = 0; c < C; c++) {
+    for (let a = 0; a < h; a++) for (let b = 0; b < w; b++) part[place++] = gradient.at(c, r + a, q + b);
+  }
+  return part;
+}

@@ -1,0 +1,149 @@
+// tab "Channels": a filter has one slice per input channel; their maps add up.
+
+import { key, scale, scaleFor } from "../base/colour.js";
+import { DATA, Values } from "../base/data.js";
+import { div, h, replace, span } from "../base/dom.js";
+import { count, exactly, round, sum } from "../base/numbers.js";
+import { set, state } from "../base/state.js";
+import { currentConv, moveWindow, place } from "../model/convolutions.js";
+import { code } from "../widgets/code.js";
+import { origin, resultLine, term } from "../widgets/labels.js";
+import { mapGrid, panel } from "../widgets/panel.js";
+import { lead } from "../widgets/question.js";
+import { convControls } from "./conv_controls.js";
+
+export const channelsTab = {
+  id: "channels",
+  name: "Channels",
+  lead: (number) => {
+    const wide = DATA.model?.layers.filter((layer) => layer.kind === "conv2d").at(-1);
+    const [C, O, k] = wide ? [wide.shape_in[0], wide.shape_out[0], wide.options.kernel_size] : [2, 2, [3, 3]];
+    const G = wide ? wide.options.groups : 1;
+    return lead(
+      number,
+      `A convolution turns ${C} maps into ${O}. How many ${k.join(" × ")} kernels does it hold?`,
+      [
+        [String(O), false],
+        [String(C + O), false],
+        [String((C / G) * O), true],
+      ],
+      () =>
+        `One for every pair of an input and an output map: ${C / G} · ${O} = ${(C / G) * O}. Each output map is the sum of ${C / G} partial maps and a bias; that sum is what you see below.`,
+    );
+  },
+
+  build(stage, say) {
+    const controls = convControls();
+    const [body, result] = [div("sums"), div("result")];
+    const listing = code(
+      "forward",
+      "the sum over channels is inside the product: a column holds the window of every channel",
+    );
+    stage.append(controls, body, result, say, listing);
+    listing.lit(["product", "bias"]);
+    let [over, shown, grids] = [null, null, []];
+    const marks = () => {
+      const conv = currentConv();
+      const at = { ...place(conv), ...over };
+      for (const grid of grids) grid.mark("unit", [[at.i, at.j, 1, 1]], "window");
+      result.replaceChildren(...partialEquation(conv, at));
+      const value = exactly(conv.out.at(at.o, at.i, at.j));
+      say.say(`At (${at.i}, ${at.j}) ${count(conv.CG, "partial map")} and the bias add up to ${value}.`);
+    };
+    const look = (at) => {
+      over = at;
+      marks();
+    };
+    return () => {
+      const conv = currentConv();
+      controls.show(conv);
+      const { o } = place(conv);
+      const now = `${conv.name} ${state.img} ${o} ${state.s} ${state.p} ${state.d} ${state.flip} ${state.edits}`;
+      if (shown !== now) grids = sumGrids(conv, o, body, look);
+      shown = now;
+      marks();
+    };
+  },
+};
+
+/** The map that input channel c adds to output map o; the engine's, or the browser's after an edit. */
+function partialMap(conv, o, c) {
+  if (conv.partials) return conv.partials.part(c).part(o);
+  const numbers = Float64Array.from({ length: conv.L }, (_, l) => conv.channelSum(o, c, ...conv.position(l)));
+  return new Values(numbers, [conv.OH, conv.OW]);
+}
+
+/** The rows of the sum and its total; returns the grids that show the output's places. */
+function sumGrids(conv, o, body, onover) {
+  const partials = Array.from({ length: conv.CG }, (_, c) => partialMap(conv, o, c));
+  const out = conv.out.part(o);
+  const paint = scale("signed", Math.max(out.most, ...partials.map((map) => map.most), Math.abs(conv.bias(o))));
+  const few = conv.CG <= 2;
+  const options = {
+    onhover: (i, j) => onover({ i, j }),
+    onleave: () => onover(null),
+    onpick: (i, j) => set({ i, j }),
+    onmove: (di, dj) => moveWindow(currentConv(), di, dj),
+    cell: Math.min(32, (few ? 200 : 150) / conv.OW),
+    text: few && conv.whole ? (v) => round(v, 0) : () => null,
+  };
+  const maps = partials.map((map, c) =>
+    mapGrid(map, paint, { ...options, role: "plain", name: `Partial map of channel ${c + 1}; arrow keys move` }),
+  );
+  const cell = Math.min(36, 230 / conv.OW);
+  const last = mapGrid(out, paint, { ...options, cell, role: "output", name: "Output map; arrow keys move" });
+  const rows = conv.channels(o).map((x, c) => sumRow(conv, { o, x, c }, maps[c], few));
+  replace(body, div(`sum-rows${few ? " few" : ""}`, rows), total(conv, o, last, paint));
+  return [...maps, last];
+}
+
+/** One channel of the image, convolved with its slice of the kernel: the partial map. */
+function sumRow(conv, { o, x, c }, map, few) {
+  const text = few && conv.whole ? (v) => round(v, 0) : () => null;
+  const image = { role: "input", text, cell: Math.min(28, (few ? 170 : 84) / conv.W), name: `Input channel ${x + 1}` };
+  const slice = { role: "kernel", text, cell: Math.min(36, (few ? 108 : 64) / conv.KW), name: `Kernel slice ${c + 1}` };
+  const sign = (mark) => h("span", { class: "sign", "aria-hidden": "true" }, mark);
+  const kernel = conv.w.part(o);
+  return div(
+    "sum-row",
+    panel(`input ${x + 1}`, mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), image)),
+    sign("∗"),
+    panel("kernel", mapGrid(kernel.part(c), scale("signed", kernel.most), slice)),
+    sign("="),
+    panel("partial", map),
+  );
+}
+
+function total(conv, o, last, paint) {
+  const text = `Σ of ${conv.CG} + bias ${round(conv.bias(o), conv.whole ? 0 : 4)}`;
+  return div(
+    "sum-total",
+    h("p", { class: "brace", "aria-hidden": "true" }, text),
+    panel(["output map ", String(o + 1)], last),
+    key(paint),
+    origin(conv.engine ? "engine" : "browser"),
+  );
+}
+
+const TERMS = 8; // of a sum that are written out
+
+function partialEquation(conv, { o, i, j }) {
+  const terms = Array.from({ length: conv.CG }, (_, c) => partialMap(conv, o, c).at(i, j));
+  const decimals = conv.whole ? 0 : 3;
+  const rest = terms.slice(TERMS);
+  const line = div(
+    "equation small",
+    terms
+      .slice(0, TERMS)
+      .map((v, c) => [
+        c > 0 && span("op", "+"),
+        term(round(v, decimals), `channel ${conv.channels(o)[c] + 1}`, "input"),
+      ]),
+    rest.length > 0 && [span("op", "+"), term(round(sum(rest), decimals), `${rest.length} more`, "input")],
+    span("op", "+"),
+    term(round(conv.bias(o), decimals), "bias", "kernel"),
+    origin(conv.partials ? "engine" : "browser"),
+  );
+  const name = [h("i", {}, "y"), `[${o}, ${i}, ${j}]`];
+  return [line, resultLine(name, conv.out.at(o, i, j), conv.engine ? "engine" : "browser")];
+}

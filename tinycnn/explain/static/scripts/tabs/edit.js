@@ -1,0 +1,152 @@
+// tab "Edit": change a garment and see maps and probabilities move.  All of it is the browser's arithmetic.
+
+import { scale, scaleFor } from "../base/colour.js";
+import { DATA, values } from "../base/data.js";
+import { div, h, span } from "../base/dom.js";
+import { clamp } from "../base/numbers.js";
+import { set, state } from "../base/state.js";
+import { twin } from "../model/twin.js";
+import { button, choice } from "../widgets/controls.js";
+import { Grid } from "../widgets/grid.js";
+import { origin } from "../widgets/labels.js";
+import { mapGrid } from "../widgets/panel.js";
+import { lead } from "../widgets/question.js";
+import { dab, movedPicture, movesOf, movesText, picturesOf } from "./edit_picture.js";
+import { firstMaps, probabilityBars } from "./edit_result.js";
+
+export const editTab = {
+  id: "edit",
+  name: "Edit",
+  lead: (number) =>
+    lead(
+      number,
+      "Shift the garment by two pixels. What shifts along: the maps of the first convolution, the class probabilities, both?",
+      [
+        ["the maps", true],
+        ["the probabilities", false],
+        ["both stay the same", false],
+      ],
+      () =>
+        "Convolution is equivariant: shift the image and its maps shift along, the same numbers elsewhere. The dense layers behind it are not: to them every place has weights of its own. So the probabilities change, and not always for the better.",
+    ),
+
+  build(stage, say) {
+    const unknown = twin.unknownLayer();
+    if (unknown) {
+      stage.append(cannot(unknown));
+      return () => {};
+    }
+    const pictures = picturesOf();
+    const brush = brushChoice();
+    const canvas = easel(brush);
+    const [bars, maps, album] = [probabilityBars(), firstMaps(), albumOf(pictures)];
+    const untrained = !DATA.trained && span("note", "this network is not trained");
+    const title = div("bars-title", "probabilities ", origin("browser"), untrained);
+    const tools = div("tools-grid", shiftPad(), toolButtons(), brush.root);
+    const scribble =
+      "A scribble is not a garment: nothing like it was in the training images, so what the network says of it means little.";
+    stage.append(
+      album,
+      div("edit", div("easel-side", canvas.root, tools), div("edit-side", title, bars.root, maps.root)),
+      say,
+      h("p", { class: "note" }, scribble),
+    );
+    return () => {
+      [...album.children].forEach((thumb, k) => thumb.setAttribute("aria-pressed", k === state.pic));
+      const picture = pictures[state.pic] ?? pictures[0];
+      const x = movedPicture(picture.x, movesOf());
+      const [was, is] = [twin.forward(picture.x), twin.forward(x)];
+      canvas.set({ value: (r, c) => x.at(0, r, c), paint: scale("ink", 1) });
+      maps.show(was, is);
+      say.say(bars.show(picture.label, was, is));
+    };
+  },
+};
+
+function cannot({ label, text }) {
+  const why = `The browser cannot recompute this network: it does not have ${label} (${text}) or its weights were left out to keep the page small.`;
+  return div("empty", h("p", {}, why));
+}
+
+/** Paint or erase; erases() tells which. */
+function brushChoice() {
+  let chosen = "paint";
+  const names = ["paint", "erase"].map((name) => [name, name]);
+  const root = choice("Brush", names, (value) => {
+    chosen = value;
+    root.show(value);
+  });
+  root.show(chosen);
+  return { root, erases: () => chosen === "erase" };
+}
+
+/** The picture, to be painted on by mouse, finger, or arrow keys and Space. */
+function easel(brush) {
+  const [, H, W] = values(DATA.samples[0].x).shape;
+  let [r, q] = [Math.floor(H / 2), Math.floor(W / 2)];
+  const canvas = new Grid({
+    rows: H,
+    cols: W,
+    cell: 336 / W,
+    role: "input",
+    drags: true,
+    text: () => null,
+    name: "The garment; arrow keys move the brush, Space paints",
+    onpick: (row, column) => dab(row, column, brush.erases()),
+    onmove: (dr, dq) => {
+      [r, q] = [clamp(r + dr, 0, H - 1), clamp(q + dq, 0, W - 1)];
+      canvas.mark("brush", [[r, q, 1, 1]], "point");
+    },
+  });
+  canvas.root.addEventListener("keydown", (event) => {
+    if (event.key !== " ") return;
+    event.preventDefault();
+    dab(r, q, brush.erases());
+  });
+  canvas.root.classList.add("easel");
+  return canvas;
+}
+
+/** Adds to one of the changes to the picture. */
+function adds(name, amount) {
+  return () => {
+    const moves = movesOf();
+    set({ moves: movesText({ ...moves, [name]: moves[name] + amount }) });
+  };
+}
+
+function shiftPad() {
+  const arrow = (text, way, name, by) => button(text, adds(name, by), { "aria-label": `shift ${way}`, class: way });
+  return h(
+    "div",
+    { class: "pad", role: "group", "aria-label": "Shift" },
+    arrow("↑", "up", "y", -1),
+    arrow("←", "left", "x", -1),
+    arrow("→", "right", "x", 1),
+    arrow("↓", "down", "y", 1),
+  );
+}
+
+function toolButtons() {
+  const invert = () => {
+    const moves = movesOf();
+    set({ moves: movesText({ ...moves, v: 1 - moves.v }) });
+  };
+  return div(
+    "tool-buttons",
+    button("↺ 15°", adds("r", -15), { "aria-label": "rotate left" }),
+    button("↻ 15°", adds("r", 15), { "aria-label": "rotate right" }),
+    button("invert", invert),
+    button("noise", adds("n", 1)),
+    button("reset", () => set({ moves: "" }), { class: "quiet" }),
+  );
+}
+
+function albumOf(pictures) {
+  const thumb = ({ x, label }, k) => {
+    const options = { role: "input", cell: 40 / x.shape[2], name: DATA.classes[label] };
+    const pick = () => set({ pic: k, moves: "" });
+    return button(mapGrid(x.part(0), scaleFor(x), options).root, pick, { class: "thumb", title: DATA.classes[label] });
+  };
+  return h("div", { class: "album", role: "group", "aria-label": "Pictures" }, pictures.map(thumb));
+}

@@ -1,0 +1,83 @@
+// edit_result: what the network makes of the changed picture, beside what it made of the original.
+
+import { scaleFor } from "../base/colour.js";
+import { DATA } from "../base/data.js";
+import { div, h, span } from "../base/dom.js";
+import { twin } from "../model/twin.js";
+import { Grid } from "../widgets/grid.js";
+import { origin } from "../widgets/labels.js";
+
+/** One bar per class; show(label, was, is) sets them by the layers' outputs before and now, and says it in words. */
+export function probabilityBars() {
+  const rows = DATA.classes.map((name) => {
+    const [before, now, num] = [span("before"), span("amount output"), span("num")];
+    return { root: div("bar-row", span("bar-name", name), span("meter", now, before, num)), before, now, num };
+  });
+  const root = div(
+    "bars edit-bars",
+    rows.map((row) => row.root),
+  );
+  return {
+    root,
+    show(label, was, is) {
+      const last = DATA.model.layers.at(-1).label;
+      const [p, q] = [twin.softmax(was[last]), twin.softmax(is[last])];
+      rows.forEach((row, k) => {
+        row.now.style.width = `${q[k] * 100}%`;
+        row.before.style.left = `${p[k] * 100}%`;
+        row.num.textContent = q[k].toFixed(3);
+        row.root.classList.toggle("truth", k === label);
+        row.root.classList.toggle("top", q[k] === Math.max(...q));
+      });
+      return verdict(label, p, q);
+    },
+  };
+}
+
+function verdict(label, p, q) {
+  const best = (list) => list.indexOf(Math.max(...list));
+  const before = best(p) === best(q) ? "" : `, before it said ${DATA.classes[best(p)]}`;
+  const share = (q[best(q)] * 100).toFixed(1);
+  return `${DATA.classes[label]}: the network says ${DATA.classes[best(q)]} (${share} %)${before}.`;
+}
+
+const MOST_MAPS = 8;
+
+/** The maps of the first convolution, of the original and now. */
+export function firstMaps() {
+  const first = DATA.model.layers.find((layer) => layer.kind === "conv2d") ?? DATA.model.layers[0];
+  const shown = first.shape_out.length === 3 ? Math.min(first.shape_out[0], MOST_MAPS) : 0;
+  const pairs = Array.from({ length: shown }, () => ["before", "now"].map((when) => mapOf(first, when)));
+  const head = div("pair head", h("small", {}, "original"), h("small", {}, "now"));
+  const columns = pairs.map((pair) =>
+    div(
+      "pair",
+      pair.map((grid) => grid.root),
+    ),
+  );
+  const root = div(
+    "edit-maps",
+    shown > 0 && [
+      div("bars-title", `maps of ${first.label}`, origin("browser")),
+      h("div", { class: "pairs", style: { "--count": shown } }, head, columns),
+    ],
+  );
+  return {
+    root,
+    show(was, is) {
+      const paint = scaleFor(was[first.label]);
+      pairs.forEach((pair, c) =>
+        [was, is].forEach((outs, when) => {
+          const map = outs[first.label].part(c);
+          pair[when].set({ value: (r, q) => map.at(r, q), paint });
+        }),
+      );
+    },
+  };
+}
+
+function mapOf(layer, when) {
+  const [, rows, cols] = layer.shape_out;
+  const role = when === "now" ? "output" : "plain";
+  return new Grid({ rows, cols, cell: 84 / cols, role, text: () => null, name: `${layer.label}, ${when}` });
+}

@@ -1,0 +1,153 @@
+// network_unit: one number of one layer, the part of the image that it can see, and its gradient by the image.
+
+import { key, scale, scaleFor } from "../base/colour.js";
+import { DATA, Values, values } from "../base/data.js";
+import { div, h, span } from "../base/dom.js";
+import { brief, exact, exactly } from "../base/numbers.js";
+import { set, state } from "../base/state.js";
+import { byLabel, currentSample, SILENT } from "../model/samples.js";
+import { browserGradient } from "../model/selfcheck.js";
+import { twin } from "../model/twin.js";
+import { slider } from "../widgets/controls.js";
+import { origin } from "../widgets/labels.js";
+import { mapGrid, panel } from "../widgets/panel.js";
+
+/** The chosen unit {layer, index}: from the state, or the strongest of the last convolution's first map. */
+export function currentUnit() {
+  const [label, place] = state.unit.split(":");
+  const layer = DATA.model.layers.find((l) => l.label === label);
+  const index = (place ?? "").split(".").map(Number);
+  const fits =
+    layer &&
+    index.length === layer.shape_out.length &&
+    index.every((k, axis) => Number.isInteger(k) && k >= 0 && k < layer.shape_out[axis]);
+  if (fits) return { layer, index };
+  const last = DATA.model.layers.filter((l) => l.kind === "conv2d").at(-1) ?? DATA.model.layers.at(-1);
+  return { layer: last, index: strongest(last.label, 0) ?? last.shape_out.map(() => 0) };
+}
+
+/** The unit of map c whose gradient the engine worked out. */
+export function strongest(label, c) {
+  return currentSample().units.find((unit) => unit.layer === label && unit.index[0] === c)?.index;
+}
+
+export function choose(layer, index) {
+  set({ unit: `${layer.label}:${index.join(".")}` });
+}
+
+/** The part of the image that a unit can see: [row, column, height, width], clipped to the image. */
+function fieldBox(layer, index) {
+  const [, H, W] = values(currentSample().x).shape;
+  if (!layer.field || index.length !== 3) return [0, 0, H, W];
+  const side = (axis, size) => {
+    const first = layer.field.start[axis] + index[axis + 1] * layer.field.jump[axis];
+    return [Math.max(first, 0), Math.min(first + layer.field.size[axis], size)];
+  };
+  const [[top, bottom], [left, right]] = [side(0, H), side(1, W)];
+  return [top, left, bottom - top, right - left];
+}
+
+/** The gradient of a unit by the image, and who worked it out. */
+function gradientOf({ layer, index }) {
+  const sample = currentSample();
+  const known = sample.units.find((unit) => unit.layer === layer.label && String(unit.index) === String(index));
+  const theirs = known && values(known.gradient);
+  const shape = values(sample.x).shape;
+  if (theirs) {
+    const whole = new Values(new Float32Array(shape.reduce((a, b) => a * b)), shape);
+    const [C, height, width] = theirs.shape;
+    for (let c = 0; c < C; c++) {
+      for (let r = 0; r < height; r++) {
+        for (let q = 0; q < width; q++)
+          whole.data[(c * shape[1] + known.corner[0] + r) * shape[2] + known.corner[1] + q] = theirs.at(c, r, q);
+      }
+    }
+    return [whole, "engine"];
+  }
+  return twin.unknownLayer() ? [null, "browser"] : [browserGradient(sample, layer.label, index), "browser"];
+}
+
+const BY_ENGINE = "This is the engine’s own gradient: its tape, played back from this number.";
+const BY_BROWSER =
+  "Worked out by the browser, whose arithmetic was compared with the engine’s when the page opened. The engine’s own is here for the strongest unit of each map.";
+const BY_NOBODY = "The browser does not know a layer of this model, so it shows only the engine’s own gradients.";
+
+/** The card beside the network; show(unit) fills it. */
+export function inspectorOf() {
+  const [title, value, room] = [h("h3", {}), div("unit-value"), div("inspect-grids")];
+  const who = h("p", { class: "note" });
+  const point = h("p", { class: "note hover", role: "status" });
+  const [pick, map] = unitControls();
+  const controls = div("controls", h("label", { class: "control" }, span("name", "Layer"), pick), map);
+  const about = { class: "inspector", "aria-label": "The chosen unit" };
+  return {
+    root: h("aside", about, title, value, controls, room, point, who),
+    show(unit) {
+      const { layer, index } = unit;
+      const out = values(currentSample().layers[layer.label].out).at(...index);
+      title.textContent = titleOf(unit);
+      value.replaceChildren(
+        h("output", { class: "value", data: { value: exact(out) } }, exactly(out)),
+        origin("engine"),
+      );
+      pick.value = layer.label;
+      map.limit(layer.shape_out[0]);
+      map.show(index[0] + 1);
+      const [gradient, by] = gradientOf(unit);
+      room.replaceChildren(...inspectGrids(unit, gradient, by, point));
+      who.textContent = by === "engine" ? BY_ENGINE : gradient ? BY_BROWSER : BY_NOBODY;
+    },
+  };
+}
+
+/** Which layer, and which of its maps. */
+function unitControls() {
+  const first = (layer, c) => choose(layer, strongest(layer.label, c) ?? [c, ...layer.shape_out.slice(1).map(() => 0)]);
+  const loud = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
+  const pick = h(
+    "select",
+    { "aria-label": "Layer", onchange: () => first(byLabel(pick.value), 0) },
+    loud.map((layer) => h("option", { value: layer.label }, layer.label)),
+  );
+  return [pick, slider("Map", 1, 2, (c) => first(currentUnit().layer, c - 1))];
+}
+
+function titleOf({ layer, index }) {
+  if (index.length === 3) return `${layer.label}, map ${index[0] + 1}, unit (${index[1]}, ${index[2]})`;
+  const name = layer === DATA.model.layers.at(-1) ? `: ${DATA.classes[index[0]]}` : "";
+  return `${layer.label}, number ${index[0]}${name}`;
+}
+
+function inspectGrids({ layer, index }, gradient, by, point) {
+  const x = values(currentSample().x);
+  const cell = Math.min(26, 250 / x.shape[2]);
+  const box = fieldBox(layer, index);
+  const sees = mapGrid(x.part(0), scaleFor(x), { role: "input", cell, name: "The image, with the receptive field" });
+  sees.mark("field", [box], "window");
+  const grids = [panel(["can see", h("span", { class: "dims" }, `${box[2]} × ${box[3]}`)], sees)];
+  if (gradient) {
+    const map = gradient.part(0);
+    const looks = mapGrid(map, scale("signed", map.most), {
+      role: "gradient",
+      cell,
+      name: "Gradient of the unit by the image",
+      onhover: (r, q) => {
+        point.textContent = `∂unit / ∂pixel (${r}, ${q}) = ${by === "engine" ? exactly(map.at(r, q)) : brief(map.at(r, q))}`;
+      },
+      onleave: () => {
+        point.textContent = "";
+      },
+    });
+    looks.mark("field", [box], "window");
+    grids.push(
+      panel(["looks at", h("span", { class: "dims" }, "gradient")], looks),
+      h("div", { class: "below" }, key(looks.paint), origin(by)),
+    );
+  }
+  return grids;
+}
+
+export function unitSentence({ layer, index }) {
+  const [top, left, height, width] = fieldBox(layer, index);
+  return `This number of ${layer.label} can see ${height} × ${width} pixels, from row ${top}, column ${left}.`;
+}

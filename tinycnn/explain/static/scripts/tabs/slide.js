@@ -1,0 +1,130 @@
+// tab "Slide": the kernel over the image; products, their sum, one number of the output.
+
+import { div, h, replace } from "../base/dom.js";
+import { count, exactly, round } from "../base/numbers.js";
+import { set, state } from "../base/state.js";
+import { currentConv, place } from "../model/convolutions.js";
+import { code } from "../widgets/code.js";
+import { button, checkbox } from "../widgets/controls.js";
+import { lead } from "../widgets/question.js";
+import { convControls, windowPlayer } from "./conv_controls.js";
+import { equation } from "./equation.js";
+import { pointed, slideView } from "./slide_view.js";
+
+export const slideTab = {
+  id: "slide",
+  name: "Slide",
+  lead: (number) =>
+    lead(
+      number,
+      "A 3 × 3 kernel lies on an image of two channels. How many products add up to one number of the output?",
+      [
+        ["9", false],
+        ["18", true],
+        ["36", false],
+      ],
+      () =>
+        "A kernel has a slice for every input channel: 2 · 3 · 3 = 18 products, one sum, and one bias on top. Move over the output, the image or the kernel and see which meet.",
+    ),
+
+  build(stage, say) {
+    const flip = checkbox("flip the kernel", (on) => set({ flip: Number(on) }));
+    const undo = button("Undo changes", () => set({ edits: "" }), { class: "quiet" });
+    const controls = convControls([flip, undo]);
+    const [body, sums, edit, note] = [div("slide"), div("sums-line"), editor(), h("p", { class: "note flip-note" })];
+    const listing = code("loops", "the definition, which the engine’s tests hold the fast version to", true);
+    stage.append(controls, body, div("result", sums, edit), div("tools-row", windowPlayer()), say, note, listing);
+    listing.lit(["window", "sum"]);
+    let view = null;
+    const draw = (look) => {
+      const conv = currentConv();
+      view.draw(conv, look);
+      const at = { ...place(conv), ...pointed(look, place(conv)) };
+      replace(sums, equation(conv, at));
+      edit.show(conv, look);
+      say.say(sentence(conv, at, look));
+    };
+    const looking = pointer(draw);
+    return () => {
+      const conv = currentConv();
+      const shown = `${conv.name} ${conv.CG} ${conv.FH} ${conv.FW} ${conv.OH} ${conv.OW} ${conv.KH} ${conv.KW}`;
+      if (view?.shown !== shown) view = { ...slideView(conv, body, looking.at), shown };
+      if (view.looking !== shown) looking.away();
+      view.looking = shown;
+      controls.show(conv);
+      flip.hidden = state.src !== "toy";
+      flip.show(state.flip);
+      undo.hidden = !state.edits;
+      note.textContent = flipNote();
+      draw(looking.now());
+    };
+  },
+};
+
+/** What the pointer or the arrow keys are on; what was clicked is held, and the pointer comes back to it. */
+function pointer(draw) {
+  const nothing = { kind: "out" };
+  let [look, held] = [nothing, null];
+  return {
+    now: () => look,
+    away() {
+      [look, held] = [nothing, null];
+    },
+    at(next) {
+      if (next.held || next.let) held = next.held ? next : null;
+      look = next.kind === "out" && next.i === undefined && held ? held : next;
+      draw(look);
+    },
+  };
+}
+
+function flipNote() {
+  if (state.src !== "toy") return "";
+  return state.flip
+    ? "Flipped by 180°: the operation that mathematicians call convolution."
+    : "Not flipped: strictly speaking a cross-correlation. Every framework calls it convolution, and so does tinycnn.";
+}
+
+/** Buttons that change the weight or the pixel of the toy that was clicked. */
+function editor() {
+  let change = () => {};
+  const text = h("span", {});
+  const root = h(
+    "div",
+    { class: "editor" },
+    text,
+    button("−", () => change(-1), { "aria-label": "less" }),
+    button("+", () => change(1), { "aria-label": "more" }),
+  );
+  root.show = (conv, look) => {
+    const name = look.kind === "tap" ? "w" : "x";
+    root.hidden = state.src !== "toy" || !look.held || (name === "x" && conv.inFrame(look.r, look.q));
+    if (root.hidden) return;
+    const index = name === "w" ? [place(conv).o, look.c, look.u, look.v] : [look.c, look.r - conv.PH, look.q - conv.PW];
+    const now = conv[name].at(...index);
+    replace(text, h("i", {}, name), `[${index.join(", ")}] = `, h("b", { class: "num" }, round(now, 0)));
+    change = (by) => {
+      const where = `${name}.${index.join(".")}`;
+      const others = state.edits.split(",").filter((edit) => edit && !edit.startsWith(`${where}=`));
+      set({ edits: [...others, `${where}=${now + by}`].join(",") });
+    };
+  };
+  return root;
+}
+
+function sentence(conv, { o, i, j }, look) {
+  if (look.kind === "in") {
+    const uses = conv.outputsOf(look.r, look.q);
+    const where = conv.inFrame(look.r, look.q)
+      ? "This zero of the padding"
+      : `Pixel (${look.r - conv.PH}, ${look.q - conv.PW})`;
+    if (!uses.length) return `${where} lies under no window: the output does not depend on it.`;
+    return `${where} takes part in ${count(uses.length, "output")}, each time under another weight.`;
+  }
+  if (look.kind === "tap") {
+    return `Weight (${look.u}, ${look.v}) is ${exactly(conv.w.at(place(conv).o, look.c, look.u, look.v))}. For the whole output it meets this part of the image, shifted by (${look.u * conv.DH - conv.PH}, ${look.v * conv.DW - conv.PW}).`;
+  }
+  const value = conv.out.at(o, i, j);
+  const start = `Output (${i}, ${j}): the window begins at row ${i * conv.SH - conv.PH}, column ${j * conv.SW - conv.PW}; `;
+  return `${start}${conv.K} products and the bias make ${conv.engine ? exactly(value) : round(value, 4)}.`;
+}

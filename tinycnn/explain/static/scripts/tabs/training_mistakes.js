@@ -1,0 +1,119 @@
+// training_mistakes: what is taken for what, and the images that were.
+
+import { scale } from "../base/colour.js";
+import { DATA, values } from "../base/data.js";
+import { div, h } from "../base/dom.js";
+import { clamp } from "../base/numbers.js";
+import { set, state } from "../base/state.js";
+import { Grid } from "../widgets/grid.js";
+import { mapGrid } from "../widgets/panel.js";
+
+export function confusionOf(test, say) {
+  const matrix = values(test.confusion);
+  const cells = cellsOf(matrix);
+  const grid = confusionGrid(matrix, cells);
+  const shown = div("mistakes few");
+  const right = `${test.count.toLocaleString("en")} test images, ${(test.accuracy * 100).toFixed(2)} % right. `;
+  const root = h(
+    "section",
+    { class: "step" },
+    h("h3", {}, "What is taken for what"),
+    h(
+      "p",
+      { class: "prose" },
+      `${right}A row is what an image shows, a column what the network says; colours are scaled to the mistakes.`,
+    ),
+    div(
+      "confusion-side",
+      div("confusion", classNames("down"), grid.root, h("span"), classNames("across")),
+      div("examples", say, shown),
+    ),
+  );
+  return {
+    root,
+    update() {
+      const [r, c] = cells.chosen();
+      grid.mark("cell", [[r, c, 1, 1]], "window");
+      const { labels, predicted } = test.mistakes;
+      const found = [...labels.keys()].filter((k) => labels[k] === r && predicted[k] === c);
+      shown.replaceChildren(...found.slice(0, 9).map((k) => mistake(test, k)));
+      const times = matrix.at(r, c);
+      say.say(
+        r === c
+          ? `${DATA.classes[r]}: ${times} recognised.`
+          : `${DATA.classes[r]} taken for ${DATA.classes[c]}: ${times} times.`,
+      );
+    },
+  };
+}
+
+/** Which cell is chosen: the state's, or else the commonest mistake; choose(r, c) chooses another. */
+function cellsOf(matrix) {
+  const [n] = matrix.shape;
+  const mistakes = Array.from(matrix.data, (v, k) => (Math.floor(k / n) === k % n ? -1 : v));
+  const worst = mistakes.indexOf(Math.max(...mistakes));
+  return {
+    most: Math.max(...mistakes, 1),
+    choose: (r, c) => set({ cell: `${clamp(r, 0, n - 1)}.${clamp(c, 0, n - 1)}` }),
+    chosen() {
+      const [r, c] = state.cell.split(".").map(Number);
+      return state.cell && r < n && c < n ? [r, c] : [Math.floor(worst / n), worst % n];
+    },
+  };
+}
+
+function confusionGrid(matrix, { most, choose, chosen }) {
+  const [n] = matrix.shape;
+  return new Grid({
+    rows: n,
+    cols: n,
+    cell: 46,
+    role: "output",
+    name: "Confusion matrix; arrow keys move",
+    text: (v) => (v ? String(v) : ""),
+    value: (r, c) => matrix.at(r, c),
+    paint: scale("count", most),
+    onpick: choose,
+    onmove: (dr, dc) => {
+      const [r, c] = chosen();
+      choose(r + dr, c + dc);
+    },
+  });
+}
+
+function classNames(kind) {
+  const names = DATA.classes.map((name) => h("span", {}, name));
+  return h("div", { class: `class-names ${kind}`, "aria-hidden": "true" }, names);
+}
+
+/** One of the images that were taken for something else. */
+function mistake({ mistakes: { images, labels, predicted, confidence } }, k) {
+  const all = values(images);
+  return h(
+    "figure",
+    { class: "mistake" },
+    mapGrid(all.part(k).part(0), scale("ink", 255), {
+      role: "input",
+      cell: 84 / all.shape[3],
+      name: `A ${DATA.classes[labels[k]]}`,
+    }).root,
+    h(
+      "figcaption",
+      {},
+      h("b", {}, DATA.classes[predicted[k]]),
+      ` ${(confidence[k] * 100).toFixed(0)} %`,
+      h("small", {}, `is: ${DATA.classes[labels[k]]}`),
+    ),
+  );
+}
+
+export function mistakesOf(test) {
+  const cards = test.mistakes.labels.slice(0, test.mistakes.surest).map((_, k) => mistake(test, k));
+  return h(
+    "section",
+    { class: "step" },
+    h("h3", {}, "The surest mistakes"),
+    h("p", { class: "prose" }, "Wrong, and certain of it. Would you have known?"),
+    h("div", { class: "mistakes" }, cards),
+  );
+}
