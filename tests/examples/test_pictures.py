@@ -16,16 +16,28 @@ def draw():
     return runpy.run_path(str(PROGRAM))
 
 
+def areas(picture):
+    """How many pixels have each colour."""
+    codes = np.asarray(picture, int).reshape(-1, 3) @ [65536, 256, 1]
+    return dict(zip(*(found.tolist() for found in np.unique(codes, return_counts=True)), strict=True))
+
+
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="Chromium is not installed")
 def test_the_lesson_page_shows_its_columns_checked(draw, tmp_path, capsys):
-    """The picture is the README's but for the fonts (other tabs differ in a tenth of it); its self-check has passed."""
+    """The picture is the README's, and its self-check has passed.
+
+    Fonts differ between machines, and with them where things stand; the cells of the grids do not, so it is their
+    colours that are counted.  (With other fonts 95 % of them cover what they covered, on other tabs 10 to 40 %.)
+    """
     image = pytest.importorskip("PIL.Image")
     draw["main"](["lesson", "--out", str(tmp_path)])
     assert f"wrote {tmp_path / 'lesson'}.png" in capsys.readouterr().out
     new, old = (image.open(folder / "lesson.png").convert("RGB") for folder in (tmp_path, PROGRAM.parent))
     assert new.size == old.size == draw["SIZE"]
-    ours, theirs = (np.asarray(picture.convert("L"), int) for picture in (new, old))
-    assert (abs(ours - theirs) > 60).mean() < 0.06
+    ours, theirs = areas(new), areas(old)
+    cells = [colour for colour, count in theirs.items() if 1000 < count < 200_000]
+    assert len(cells) > 20
+    assert np.mean([abs(ours.get(colour, 0) / theirs[colour] - 1) < 0.1 for colour in cells]) > 0.8
     red, green, blue = np.asarray(new.crop((920, 20, 1120, 60)), int).reshape(-1, 3).T
     assert ((green > 90) & (red < 40) & (blue < 100)).any(), "the self-check's light is not green"
 

@@ -21,7 +21,8 @@ def joined(tmp_path):
 
 
 MODULES = {
-    "main": 'import { twice } from "./tabs/b.js";\nimport { ONE, more } from "./base/c.js";\nconsole.log(twice(more(ONE)));\n',
+    "main": 'import { twice } from "./tabs/b.js";\nimport { ONE, more } from "./base/c.js";\n'
+    "console.log(twice(more(ONE)));\n",
     "tabs_b": 'import { ONE } from "../base/c.js";\n\nexport function twice(x) {\n  return hidden(x) * 2 * ONE;\n}\n'
     "function hidden(x) {\n  return x;\n}\n",
     "base_c": "export const ONE = 1;\nexport function more(x) {\n  return hidden + x;\n}\nconst hidden = 20;\n",
