@@ -119,7 +119,10 @@ def test_one_seed_gives_the_same_numbers_in_every_dtype_and_from_a_generator(dra
         (lambda: init.normal_(empty(2), math.nan), "normal_: mean and std must be finite"),
         (lambda: init.xavier_uniform_(empty(2)), "init: fans need a weight"),
         (lambda: init.kaiming_normal_(empty(2, 2), mode="fan"), "kaiming_normal_: mode must be one of 'fan_in', 'fan"),
-        (lambda: init.calculate_gain("gelu"), "calculate_gain: nonlinearity must be one of 'linear', 'conv2d', 'sigm"),
+        (
+            lambda: init.calculate_gain("gelu"),
+            "calculate_gain: nonlinearity must be one of 'linear', .*'sigm",
+        ),
     ],
 )
 def test_what_they_refuse(call, message):

@@ -5,7 +5,10 @@ Sim, Computing receptive fields of convolutional neural networks (Distill, 2019)
 """
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
+
+Two = tuple[int, int]  # (height, width)
 
 
 def output_size(
@@ -20,6 +23,40 @@ def output_size(
         return room // stride + 1
     windows = -(-room // stride) + 1
     return windows - 1 if (windows - 1) * stride >= size + padding else windows
+
+
+class Windows(NamedTuple):
+    """Where the windows of a convolution or pooling lie; each entry is (height, width)."""
+
+    image: Two
+    kernel: Two
+    stride: Two
+    padding: Two
+    dilation: Two
+    output: Two  # how many windows there are
+
+
+@lru_cache(maxsize=256)
+def windows(
+    function: str,
+    image: Two,
+    kernel: Two,
+    stride: Two = (1, 1),
+    padding: Two = (0, 0),
+    dilation: Two = (1, 1),
+    ceil_mode: bool = False,
+) -> Windows:
+    """The windows over an image of this size; ValueError, in the name of `function`, where not even one fits."""
+    OH, OW = map(output_size, image, kernel, stride, padding, dilation, (ceil_mode, ceil_mode))
+    if min(OH, OW) < 1:
+        spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+        raise ValueError(
+            f"{function}: the kernel covers {spans[0]} x {spans[1]} pixels but the padded input has only "
+            f"{image[0] + 2 * padding[0]} x {image[1] + 2 * padding[1]} "
+            f"(input {image}, padding {padding}, kernel {kernel}, dilation {dilation}); "
+            "use a smaller kernel or more padding"
+        )
+    return Windows(image, kernel, stride, padding, dilation, (OH, OW))
 
 
 class ReceptiveField(NamedTuple):

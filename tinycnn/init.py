@@ -15,25 +15,22 @@ from typing import TypeVar
 import numpy as np
 
 from tinycnn import random
+from tinycnn.autograd.arguments import choice
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, device_of, to_device
-from tinycnn.ops._checks import choice
 
 T = TypeVar("T", bound=Tensor)
 
-GAINS = {
+GAINS = {  # activations enter theirs (see nn/activations.py)
     "linear": 1.0,
     "conv2d": 1.0,
-    "sigmoid": 1.0,
-    "tanh": 5 / 3,
-    "relu": math.sqrt(2),
     "leaky_relu": math.sqrt(2),  # for slope 0; calculate_gain takes the slope into account
 }
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor by which weights before this activation should grow; `param` is leaky_relu's slope (0.01 if None)."""
-    choice("calculate_gain", "nonlinearity", nonlinearity, tuple(GAINS))
+    choice("calculate_gain", "nonlinearity", nonlinearity, GAINS)
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else float(param)
         return math.sqrt(2 / (1 + slope**2))

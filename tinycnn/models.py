@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinycnn import geometry, init, nn
-from tinycnn.nn._checks import count, number
-from tinycnn.ops._checks import choice
+from tinycnn.autograd.arguments import choice, count, number
+from tinycnn.nn import ACTIVATIONS
 
-ACTIVATIONS = {"sigmoid": nn.Sigmoid, "relu": nn.ReLU, "tanh": nn.Tanh}
 POOLS = {"avg": nn.AvgPool2d, "max": nn.MaxPool2d}
 
 
@@ -49,8 +48,8 @@ class LeNet(nn.Sequential):
         dropout: float = 0.0,
         same_padding: bool = False,
     ) -> None:
-        choice("LeNet", "activation", activation, tuple(ACTIVATIONS))
-        choice("LeNet", "pool", pool, tuple(POOLS))
+        choice("LeNet", "activation", activation, ACTIVATIONS)
+        choice("LeNet", "pool", pool, POOLS)
         self.config: dict[str, Any] = {
             "in_channels": count("LeNet", "in_channels", in_channels),
             "num_classes": count("LeNet", "num_classes", num_classes),

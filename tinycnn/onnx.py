@@ -9,7 +9,7 @@ Pooling with ceil_mode is where runtimes disagree, so none of it is left to them
 windows fit.  Where that padding may not count in an average, or is wider than a runtime takes, it is a Pad node of its
 own.
 
-Read in this order: export, Graph, LAYERS.
+Which operator a layer is, its class declares (nn/module.py).  Read in this order: export, Graph, BUILDERS.
 """
 
 import math
@@ -22,7 +22,8 @@ import numpy as np
 import tinycnn
 from tinycnn.backend import Array, to_numpy
 from tinycnn.checkpoint import write_atomically
-from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Sigmoid, Tanh
+from tinycnn.nn import MaxPool2d, Module, Sequential
+from tinycnn.nn.module import kinds
 from tinycnn.nn.summary import summary
 
 OPSET = 17  # of 2022: old enough for the runtimes in use, and all that is needed here
@@ -69,14 +70,18 @@ class Graph:
 
     def add(self, name: str, layer: Module, output_shape: Shape) -> None:
         """The nodes of one layer."""
-        emit = next((emit for kind, emit in LAYERS.items() if type(layer).forward is kind.forward), None)
-        if emit is None:
+        operator = layer.declared.onnx
+        if operator is None:
             raise ValueError(
-                f"export: {_title(name, layer)} has no counterpart here; exported are "
-                f"{', '.join(kind.__name__ for kind in LAYERS)} and Sequentials of them"
+                f"export: {_title(name, layer)} has no counterpart here; exported are {', '.join(kinds('onnx'))} and "
+                "Sequentials of them"
             )
         self.layer = name
-        emit(self, layer, output_shape)
+        build = BUILDERS.get(operator, operator) if isinstance(operator, str) else operator
+        if callable(build):
+            build(self, layer, output_shape)
+        else:
+            self.node(build)
         self.shape = output_shape
 
     def node(self, operator: str, *inputs: str, name: str = "", **options: Any) -> str:
@@ -207,25 +212,12 @@ def _flatten(graph: Graph, layer: Any, output_shape: Shape) -> None:
         graph.node("Reshape", graph.array("shape", np.array([0] * start + [-1], np.int64)))
 
 
-def _same_name(operator: str) -> Callable[[Graph, Any, Shape], None]:
-    """A layer without options: one node."""
-
-    def emit(graph: Graph, layer: Any, output_shape: Shape) -> None:
-        graph.node(operator)
-
-    return emit
-
-
-LAYERS: dict[type[Module], Callable[[Graph, Any, Shape], None]] = {
-    Conv2d: _convolution,
-    Linear: _linear,
-    AvgPool2d: _avg_pool,
-    MaxPool2d: _max_pool,
-    Sigmoid: _same_name("Sigmoid"),
-    ReLU: _same_name("Relu"),
-    Tanh: _same_name("Tanh"),
-    Flatten: _flatten,
-    Dropout: _same_name("Identity"),  # in evaluation mode it is none other
+BUILDERS: dict[str, Callable[[Graph, Any, Shape], None]] = {  # ONNX operators that want more than their input
+    "Conv": _convolution,
+    "Gemm": _linear,
+    "AveragePool": _avg_pool,
+    "MaxPool": _max_pool,
+    "Flatten": _flatten,
 }
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array
+from tinycnn.backend import Array, batch_first
 from tinycnn.backend.memory import keep_freed_memory
 from tinycnn.execution.blas import can_limit_blas, single_threaded_blas
 from tinycnn.models import LeNet
@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("--batch and --repeats must be at least 1")
     model = LeNet(channels=options.channels, activation=options.activation, pool=options.pool)
     rng = np.random.default_rng(0)
-    x = np.ascontiguousarray(rng.random((1, 28, 28, options.batch), np.float32)).transpose(3, 0, 1, 2)
+    x = batch_first(rng.random((1, 28, 28, options.batch), np.float32))
     keep_freed_memory()
     limits = single_threaded_blas() if can_limit_blas() else None
     try:

@@ -72,7 +72,8 @@ class Doubled(nn.Sequential):
 
 
 class Leaky(nn.ReLU):
-    pass
+    def forward(self, x):
+        return super().forward(x) + x * 0.1
 
 
 SHARED = nn.Linear(5, 5)

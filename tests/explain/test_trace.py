@@ -5,7 +5,7 @@ import pytest
 from helpers import assert_close
 
 import tinycnn
-from tinycnn import explain, manual_seed
+from tinycnn import explain, geometry, manual_seed
 from tinycnn import functional as F
 from tinycnn.models import LeNet
 from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Sigmoid, Tanh
@@ -81,7 +81,7 @@ def test_col2im_of_the_columns_gradient_is_the_input_gradient_to_the_bit(case, d
     N, C, H, W, _, kernel, stride, (PH, PW), dilation, G = case
     record = traced(rng, case, dtype)["conv1"]
     framed = np.zeros((G, C // G, H + 2 * PH, W + 2 * PW, N), dtype)
-    engine.col2im(record.grad_cols, framed, kernel, stride, dilation)
+    engine.col2im(record.grad_cols, framed, geometry.windows("", framed.shape[2:4], kernel, stride, dilation=dilation))
     dx = framed.reshape(C, H + 2 * PH, W + 2 * PW, N)[:, PH : PH + H, PW : PW + W].transpose(3, 0, 1, 2)
     assert np.array_equal(dx, record.grad_x)
 
@@ -90,9 +90,10 @@ def test_col2im_of_the_columns_gradient_is_the_input_gradient_to_the_bit(case, d
 def test_col2im_is_the_adjoint_of_im2col(case, rng):
     N, C, H, W, _, kernel, stride, (PH, PW), dilation, G = case
     x = rng.standard_normal((G, C // G, H + 2 * PH, W + 2 * PW, N))
-    cols = engine.im2col(x, kernel, stride, dilation)
+    windows = geometry.windows("", x.shape[2:4], kernel, stride, dilation=dilation)
+    cols = engine.im2col(x, windows)
     c, back = rng.standard_normal(cols.shape), np.zeros_like(x)
-    engine.col2im(c, back, kernel, stride, dilation)
+    engine.col2im(c, back, windows)
     assert_close((cols * c).sum(), (x * back).sum(), rtol=1e-10)
 
 

@@ -130,7 +130,7 @@ def test_float32_gradients_are_float32(case, rng, device):
             (1, 1, 8, 8),
             {"kernel_size": (4, 3), "padding": 2},
             ValueError,
-            r"padding must be at most half the kernel, got padding \(2, 2\) \(kernel_size \(4, 3\)",
+            r"padding must be at most half the kernel, .* got padding \(2, 2\), kernel_size \(4, 3\)",
         ),
         (
             (1, 1, 4, 8),

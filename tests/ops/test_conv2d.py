@@ -4,6 +4,7 @@ from helpers import assert_close, batch_last, leaf
 
 import tinycnn
 import tinycnn.functional as F
+from tinycnn import geometry
 from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.backend import set_workspace_limit, workspace_limit
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col
@@ -97,9 +98,10 @@ def test_col2im_is_the_adjoint_of_im2col(case, rng):
     N, C, H, W, _, KH, KW, stride, _, dilation, groups = case
     H, W = H + 3, W + 5  # room for every kernel without padding
     x = rng.standard_normal((groups, C // groups, H, W, N))
-    cols = im2col(x, (KH, KW), stride, dilation)
+    windows = geometry.windows("", (H, W), (KH, KW), stride, dilation=dilation)
+    cols = im2col(x, windows)
     g, back = rng.standard_normal(cols.shape), np.zeros_like(x)
-    col2im(g, back, (KH, KW), stride, dilation)
+    col2im(g, back, windows)
     np.testing.assert_allclose((cols * g).sum(), (x * back).sum(), rtol=1e-10)
 
 
@@ -108,7 +110,7 @@ def test_im2col_equals_its_definition(case, rng):
     N, C, H, W, _, KH, KW, (SH, SW), _, (DH, DW), groups = case
     H, W = H + 3, W + 5
     x = rng.standard_normal((groups, C // groups, H, W, N))
-    cols = im2col(x, (KH, KW), (SH, SW), (DH, DW))
+    cols = im2col(x, geometry.windows("", (H, W), (KH, KW), (SH, SW), dilation=(DH, DW)))
     OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
     cols = cols.reshape(groups, OH, KH, C // groups, KW, OW, N)
     for i, u, v, j in np.ndindex(OH, KH, KW, OW):
@@ -117,7 +119,7 @@ def test_im2col_equals_its_definition(case, rng):
 
 def test_columns_of_neighbouring_output_rows_share_memory():
     x = np.zeros((1, 3, 8, 9, 2))
-    cols = im2col(x, (3, 2), (1, 1), (1, 1))
+    cols = im2col(x, geometry.windows("", (8, 9), (3, 2)))
     assert np.may_share_memory(cols[0, 0], cols[0, 1]) and cols.shape == (1, 6, 3 * 3 * 2, 8 * 2)
 
 

@@ -108,11 +108,11 @@ def test_gradcheck(shape, rng, device):
 @pytest.mark.parametrize(
     ("p", "error", "text"),
     [
-        (-0.1, ValueError, "dropout: p must be from 0 to 1, got -0.1"),
-        (1.5, ValueError, "dropout: p must be from 0 to 1, got 1.5"),
-        (float("nan"), ValueError, "dropout: p must be from 0 to 1, got nan"),
-        ("half", TypeError, "dropout: p must be a number from 0 to 1, got 'half'"),
-        (True, TypeError, "dropout: p must be a number from 0 to 1, got True"),
+        (-0.1, ValueError, "dropout: p must be between 0 and 1, got -0.1"),
+        (1.5, ValueError, "dropout: p must be between 0 and 1, got 1.5"),
+        (float("nan"), ValueError, "dropout: p must be finite, got nan"),
+        ("half", TypeError, "dropout: p must be a number, got 'half'"),
+        (True, TypeError, "dropout: p must be a number, got True"),
     ],
 )
 @pytest.mark.parametrize("training", [True, False])

@@ -1,11 +1,87 @@
-"""arguments: what the arguments of Tensor's methods mean (axes, sizes, dtypes), or why they mean nothing."""
+"""arguments: what arguments mean (numbers, sizes, axes, dtypes), or why they mean nothing.
 
-from typing import Any
+Each check takes the name of the function that asks, returns the value as that function can use it, and raises
+TypeError or ValueError, which say: function, fact, expectation.
+"""
+
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 NUMERIC = "biuf"  # the dtype kinds of tensors: bool, signed and unsigned integers, floats
+Two = tuple[int, int]  # (height, width)
+Pair = int | Two  # one number for both directions, or (height, width)
+
+
+def integer(function: str, name: str, value: Any) -> int:
+    """`value` as an int."""
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        raise TypeError(f"{function}: {name} must be an int, got {value!r}")
+    return value.__index__()
+
+
+def count(function: str, name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+    if (whole := integer(function, name, value)) < least:
+        raise ValueError(f"{function}: {name} must be at least {least}, got {whole}")
+    return whole
+
+
+def number(function: str, name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> float:
+    """`value` as a finite Python float from `least` to `most`, so that it never widens a float32 array."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{function}: {name} must be a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{function}: {name} must be finite, got {value!r}")
+    if not least <= float(value) <= most:
+        bounds = f"between {least} and {most}" if most < math.inf else f"at least {least}"
+        raise ValueError(f"{function}: {name} must be {bounds}, got {value!r}")
+    return float(value)
+
+
+def choice(function: str, name: str, value: Any, allowed: Iterable[str]) -> str:
+    """`value`, one of the allowed words."""
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{function}: {name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    return value
+
+
+def pair(function: str, name: str, value: Pair, least: int) -> Two:
+    """`value` as (height, width), each at least `least`."""
+    if type(value) is int and value >= least:
+        return value, value
+    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    if len(both) != 2 or not all(hasattr(v, "__index__") and not isinstance(v, bool) for v in both):
+        raise TypeError(f"{function}: {name} must be an int or a pair (height, width) of ints, got {value!r}")
+    if min(both) < least:
+        raise ValueError(f"{function}: {name} must be at least {least}, got {value!r}")
+    return int(both[0]), int(both[1])
+
+
+def pool_padding(function: str, value: Pair, kernel: Two) -> Two:
+    """The padding of a pooling as (height, width), each at most half the kernel."""
+    padding = pair(function, "padding", value, 0)
+    if any(2 * p > k for p, k in zip(padding, kernel, strict=True)):
+        raise ValueError(
+            f"{function}: padding must be at most half the kernel, or windows would see padding alone; "
+            f"got padding {padding}, kernel_size {kernel}"
+        )
+    return padding
+
+
+def groups(function: str, value: Any, channels: int, filters: int) -> int:
+    """The groups of a convolution as an int that divides both its channels and its filters."""
+    parts = count(function, "groups", value)
+    if channels % parts or filters % parts:
+        raise ValueError(
+            f"{function}: groups must divide the {channels} channels that come in and the {filters} that go out, "
+            f"got {parts}"
+        )
+    return parts
 
 
 def numeric(asker: str, dtype: DTypeLike) -> "np.dtype[Any]":
@@ -34,8 +110,7 @@ def operand_dtype(asker: str, value: Any, like: "np.dtype[Any]") -> "np.dtype[An
         return like
     if own.kind == "f":
         return np.dtype(np.float32)
-    found: np.dtype[Any] = own  # an array of integers keeps its width: it may hold more than `like` can
-    return found
+    return own  # an array of integers keeps its width: it may hold more than `like` can
 
 
 def common_dtype(asker: str, *operands: Any) -> "np.dtype[Any]":

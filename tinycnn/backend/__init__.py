@@ -3,7 +3,18 @@
 Everything above this package asks `array_module(x)` for NumPy or CuPy and never names a device again.
 """
 
-from tinycnn.backend.arrays import Array, array_module, as_array, device_of, from_dlpack, strided, to_device, to_numpy
+from tinycnn.backend.arrays import (
+    Array,
+    array_module,
+    as_array,
+    batch_first,
+    batch_last,
+    device_of,
+    from_dlpack,
+    strided,
+    to_device,
+    to_numpy,
+)
 from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
 from tinycnn.backend.memory import set_workspace_limit, workspace_limit
@@ -14,6 +25,8 @@ __all__ = [
     "DeviceError",
     "array_module",
     "as_array",
+    "batch_first",
+    "batch_last",
     "cupy_problem",
     "device_of",
     "from_dlpack",

@@ -44,8 +44,7 @@ def fused(function: Callable[..., None]) -> Callable[..., None]:
 @functools.cache
 def _kernel(function: Callable[..., None], cp: ModuleType) -> Callable[..., None]:
     """CuPy compiles it at the first call for each combination of dtypes."""
-    kernel: Callable[..., None] = cp.fuse(kernel_name=function.__name__)(functools.partial(function, cp))
-    return kernel
+    return cp.fuse(kernel_name=function.__name__)(functools.partial(function, cp))
 
 
 def _as_they_lie(args: tuple[Any, ...]) -> list[Any]:

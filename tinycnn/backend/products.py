@@ -33,8 +33,7 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
             y = np.empty(shape, np.result_type(a, b)) if out is None else out
             np.matmul(a[..., None, :, :], _cut(b, P).swapaxes(-2, -3), out=_cut(y, P).swapaxes(-2, -3))
             return y  # N in P pieces, each computed where it belongs
-    product: Array = array_module(a).matmul(a, b, out=out)
-    return product
+    return array_module(a).matmul(a, b, out=out)
 
 
 def gemm_sum(a: Array, b: Array) -> Array:
@@ -44,8 +43,7 @@ def gemm_sum(a: Array, b: Array) -> Array:
         Q = _pieces(N, RESULT // M)  # the result in Q pieces of N/Q columns
         S = _pieces(K, WORK // (M * (N // Q)))  # each as the sum of S shorter sums
     if Q == S == 1:
-        total: Array = gemm(a, b).sum(axis=-3)
-        return total
+        return gemm(a, b).sum(axis=-3)
     a = _cut(a, S).swapaxes(-2, -3)[..., None, :, :]  # (..., P, S, 1, M, K/S)
     b = b.reshape(*b.shape[:-2], S, K // S, Q, N // Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
     y: Array = np.matmul(a, b).sum(axis=(-5, -4))  # (..., Q, M, N/Q)

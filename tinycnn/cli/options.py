@@ -13,7 +13,8 @@ from tinycnn import checkpoint
 from tinycnn.checkpoint import Checkpoint, CheckpointError
 from tinycnn.data import SHORT_NAMES
 from tinycnn.execution import STRATEGIES
-from tinycnn.models import ACTIVATIONS, POOLS
+from tinycnn.models import POOLS
+from tinycnn.nn import ACTIVATIONS
 
 DEVICES = ("auto", "cpu", "gpu")
 DATASETS = ("auto", *SHORT_NAMES.values())

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from tinycnn.backend import batch_first, batch_last
+
 
 class Batches:
     """Cuts (images, labels) into batches; each `for` loop over it is one epoch in an order of its own.
@@ -74,6 +76,6 @@ def scale(images: npt.NDArray[np.uint8], dtype: npt.DTypeLike = np.float32) -> n
     """
     if images.ndim != 4 or images.dtype != np.uint8:
         raise ValueError(f"scale: images are {images.dtype} {images.shape}, expected uint8 (N, C, H, W)")
-    scaled = images.transpose(1, 2, 3, 0).copy().astype(dtype)  # (C, H, W, N)
+    scaled = batch_last(images).copy().astype(dtype)  # (C, H, W, N)
     scaled /= 255
-    return scaled.transpose(3, 0, 1, 2)  # (N, C, H, W)
+    return batch_first(scaled)  # (N, C, H, W)

@@ -5,6 +5,9 @@ Each of these becomes one stage:
     Linear, activation              the activation may be missing
     pooling, activation             windows of any kind; an activation by itself counts as a pooling of single pixels
 Flatten becomes nothing: in (C, H, W, N) memory the features lie flat already.
+
+Which of these a layer is, its class declares as `fused` (nn/module.py): "conv", "linear", "flatten", the kernels'
+names of a pooling ("AVERAGE", "MAXIMUM"), or, in capitals as well, that of an activation.
 """
 
 import math
@@ -12,12 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tinycnn import geometry, nn
+from tinycnn.nn.module import kinds
 
 Two = tuple[int, int]
 Three = tuple[int, int, int]
 
-ACTIVATIONS: dict[type[nn.Module], str] = {nn.Sigmoid: "SIGMOID", nn.ReLU: "RELU", nn.Tanh: "TANH"}
-LAYERS: tuple[type[nn.Module], ...] = (nn.Conv2d, *ACTIVATIONS, nn.AvgPool2d, nn.MaxPool2d, nn.Flatten, nn.Linear)
 LARGEST_FUSED_WINDOW = 9  # pixels: a thread keeps whole windows in registers
 LARGEST_KERNEL = 100 * 100  # taps: a block keeps one channel's in its 48 KiB of shared memory
 
@@ -72,10 +74,10 @@ def read_stages(model: nn.Module, image: tuple[int, ...]) -> list[Stage]:
     for place, layer in _layers(model):
         if isinstance(layer, nn.Flatten):
             shape, flat = (math.prod(shape), 1, 1), True
-        elif type(layer) in ACTIVATIONS:
+        elif isinstance(layer, nn.Activation):
             if not stages or stages[-1].activation != "IDENTITY" or _is_pooled_conv(stages[-1]):
                 stages.append(Stage("pool", place, shape, shape, shape, pooling="AVERAGE"))
-            stages[-1].activation = ACTIVATIONS[type(layer)]
+            stages[-1].activation = layer.declared.fused or ""
         else:
             new = _stage(layer, place, shape, flat)
             if stages and _rides(new, stages[-1]):
@@ -97,11 +99,11 @@ def three(image: tuple[int, ...]) -> Three:
 def _layers(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """("layer 3 (Linear(...))", layer) for all layers, those of Sequentials within included."""
     _require(_is_sequential(model), f"a {type(model).__name__}", "is not a Sequential, whose layers could be read")
-    known = ", ".join(kind.__name__ for kind in LAYERS)
+    known = ", ".join(kinds("fused"))
     seen: set[int] = set()
     for name, layer in _flattened(model, ""):
         place, parameters = f"layer {name} ({layer!r})", {id(p) for p in layer.parameters()}
-        _require(type(layer) in LAYERS, place, f"has no fused kernel; there are kernels for {known}")
+        _require(layer.declared.fused is not None, place, f"has no fused kernel; there are kernels for {known}")
         _require(not parameters & seen, place, "shares its parameters with an earlier layer")
         seen |= parameters
         yield place, layer
@@ -129,12 +131,9 @@ def _stage(layer: nn.Module, place: str, shape: Three, flat: bool) -> Stage:
         return Stage("linear", place, shape, sums, sums, parameters=_parameters(layer))
     assert isinstance(layer, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d))
     _fits(not flat, place, f"expects images, got rows of {shape[0]} features")
-    OH, OW = (
-        geometry.output_size(n, k, s, p, d, getattr(layer, "ceil_mode", False))
-        for n, k, s, p, d in zip(
-            shape[1:], layer.kernel_size, layer.stride, layer.padding, getattr(layer, "dilation", (1, 1)), strict=True
-        )
-    )
+    dilation, ceil_mode = getattr(layer, "dilation", (1, 1)), getattr(layer, "ceil_mode", False)
+    sizes = zip(shape[1:], layer.kernel_size, layer.stride, layer.padding, dilation, strict=True)
+    OH, OW = (geometry.output_size(*size, ceil_mode=ceil_mode) for size in sizes)
     _fits(min(OH, OW) > 0, place, f"has a window larger than its input {shape}")
     if isinstance(layer, nn.Conv2d):
         _fits(layer.in_channels == shape[0], place, f"expects {layer.in_channels} channels, got {shape[0]}")
@@ -142,10 +141,10 @@ def _stage(layer: nn.Module, place: str, shape: Three, flat: bool) -> Stage:
         stage.parameters = _parameters(layer)
     else:
         stage = Stage("pool", place, shape, (shape[0], OH, OW), (shape[0], OH, OW))
-        stage.pooling = "AVERAGE" if isinstance(layer, nn.AvgPool2d) else "MAXIMUM"
+        stage.pooling = layer.declared.fused or ""
         stage.count_padding = getattr(layer, "count_include_pad", True)
     stage.kernel, stage.stride, stage.padding = layer.kernel_size, layer.stride, layer.padding
-    stage.dilation = getattr(layer, "dilation", (1, 1))
+    stage.dilation = dilation
     return stage
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tinycnn import functional as F
 from tinycnn import geometry
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array
+from tinycnn.backend import Array, batch_last
 from tinycnn.explain.trace import LayerRecord, Trace, trace
 from tinycnn.nn import Conv2d, Sequential
 from tinycnn.ops.conv2d import col2im, conv2d_loops, im2col, pad
@@ -92,14 +92,14 @@ def adjoint(x: Array, kernel: int, stride: int, padding: int, seed: int = 1) -> 
 
     x is one image (1, C, H, W); the maps come back as (C, H, W).
     """
-    window = ((kernel, kernel), (stride, stride), (1, 1))
-    framed = pad(x.transpose(1, 2, 3, 0), (padding, padding))[None]  # (1, C, H', W', 1)
-    cols = im2col(framed, *window)
+    framed = pad(batch_last(x), (padding, padding))[None]  # (1, C, H', W', 1)
+    windows = geometry.windows("adjoint", framed.shape[2:4], (kernel, kernel), (stride, stride))
+    cols = im2col(framed, windows)
     c = np.random.default_rng(seed).integers(-3, 4, cols.shape).astype(x.dtype)
 
     def back(columns: Array) -> Array:
         image = np.zeros_like(framed)
-        col2im(columns, image, *window)
+        col2im(columns, image, windows)
         _, _, H, W, _ = framed.shape
         return image[0, :, padding : H - padding, padding : W - padding, 0]  # (C, H, W)
 

@@ -21,7 +21,7 @@ from tinycnn import functional as F
 from tinycnn import random
 from tinycnn.autograd.tape import Node
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, as_array, gemm, to_device, to_numpy
+from tinycnn.backend import Array, as_array, batch_last, gemm, to_device, to_numpy
 from tinycnn.data import scale
 from tinycnn.geometry import ReceptiveField
 from tinycnn.nn import Module, Sequential
@@ -206,7 +206,7 @@ def _records(
         kind = type(layer).__name__.lower() if node is None else node.name
         stem = LABELS.get(kind, kind)
         labels[stem] = labels.get(stem, 0) + 1
-        fields = fields_through(layer, fields, before, shape[2:])
+        fields = fields_through(layer, fields, before.shape, after.shape, shape[2:])
         row = costs.get(name)
         record = LayerRecord(
             name=name,
@@ -250,11 +250,11 @@ def _columns(node: Node, after: Tensor) -> dict[str, Any]:
     ctx, dy = node.ctx, after.grad
     cols, path = ctx.cols, "forward"
     if cols is None:  # a convolution so large that the engine went through it in pieces
-        cols, path = im2col(ctx.x, *ctx.windows), "reference"
+        cols, path = im2col(ctx.x, ctx.windows), "reference"
     if dy is None:
         raise RuntimeError(f"trace: backward did not reach {node!r}")
     G, OH = cols.shape[:2]
-    g = dy.data.transpose(1, 2, 3, 0).reshape(G, -1, OH, cols.shape[3]).swapaxes(1, 2)  # (G, OH, O/G, OW*N)
+    g = batch_last(dy.data).reshape(G, -1, OH, cols.shape[3]).swapaxes(1, 2)  # (G, OH, O/G, OW*N)
     grad_cols = gemm(filters(ctx.w, G).swapaxes(2, 3), g)  # (G, OH, KH*C/G*KW, OW*N)
     return {"cols": to_numpy(cols).copy(), "grad_cols": to_numpy(grad_cols), "path": path}
 

@@ -5,11 +5,11 @@ import math
 import numpy as np
 
 from tinycnn import functional as F
-from tinycnn import init
+from tinycnn import geometry, init
+from tinycnn.autograd import arguments
+from tinycnn.autograd.arguments import Pair, count, integer, number, pair, pool_padding
 from tinycnn.autograd.tensor import Parameter, Tensor
-from tinycnn.nn._checks import count, integer, number
 from tinycnn.nn.module import Module
-from tinycnn.ops._checks import Pair, pair
 
 
 def _parameters(weight_shape: tuple[int, ...], bias: bool) -> tuple[Parameter, Parameter | None]:
@@ -24,7 +24,7 @@ def _parameters(weight_shape: tuple[int, ...], bias: bool) -> tuple[Parameter, P
     return weight, init.uniform_(Parameter(np.empty(weight_shape[0], np.float32)), -bound, bound)
 
 
-class Conv2d(Module):
+class Conv2d(Module, sees="window", onnx="Conv", fused="conv"):
     """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW), as torch.nn.Conv2d.
 
     `weight` is (out_channels, in_channels/groups, KH, KW), `bias` (out_channels,) or None.
@@ -48,17 +48,15 @@ class Conv2d(Module):
         self.stride = pair("Conv2d", "stride", stride, 1)
         self.padding = pair("Conv2d", "padding", padding, 0)
         self.dilation = pair("Conv2d", "dilation", dilation, 1)
-        self.groups = count("Conv2d", "groups", groups)
-        if self.in_channels % self.groups or self.out_channels % self.groups:
-            raise ValueError(
-                f"Conv2d: groups must divide in_channels and out_channels, got groups {groups} for "
-                f"{in_channels} -> {out_channels} channels"
-            )
+        self.groups = arguments.groups("Conv2d", groups, self.in_channels, self.out_channels)
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight, self.bias = _parameters(shape, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+
+    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+        return geometry.conv2d_multiply_adds(self.weight.shape, output_shape[2:])
 
     def extra_repr(self) -> str:
         text = f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
@@ -68,7 +66,7 @@ class Conv2d(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
-class Linear(Module):
+class Linear(Module, sees="row", onnx="Gemm", fused="linear"):
     """x @ weight.T + bias: (..., in_features) -> (..., out_features), as torch.nn.Linear.
 
     `weight` is (out_features, in_features), `bias` (out_features,) or None.
@@ -82,6 +80,9 @@ class Linear(Module):
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
 
+    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+        return geometry.linear_multiply_adds(self.weight.shape, rows=math.prod(output_shape[1:-1]))
+
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
@@ -93,20 +94,15 @@ class _Pool2d(Module):
         layer = type(self).__name__
         self.kernel_size = pair(layer, "kernel_size", kernel_size, 1)
         self.stride = self.kernel_size if stride is None else pair(layer, "stride", stride, 1)
-        self.padding = pair(layer, "padding", padding, 0)
+        self.padding = pool_padding(layer, padding, self.kernel_size)
         self.ceil_mode = bool(ceil_mode)
-        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
-            raise ValueError(
-                f"{layer}: padding must be at most half the kernel, or windows would see padding alone; "
-                f"got padding {self.padding}, kernel_size {self.kernel_size}"
-            )
 
     def extra_repr(self) -> str:
         names = ("kernel_size", "stride", "padding")
         return ", ".join(f"{name}={_plain(getattr(self, name))}" for name in names)
 
 
-class AvgPool2d(_Pool2d):
+class AvgPool2d(_Pool2d, sees="window", onnx="AveragePool", fused="AVERAGE"):
     """The mean of every window: (N, C, H, W) -> (N, C, OH, OW), as torch.nn.AvgPool2d."""
 
     def __init__(
@@ -124,7 +120,7 @@ class AvgPool2d(_Pool2d):
         return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad)
 
 
-class MaxPool2d(_Pool2d):
+class MaxPool2d(_Pool2d, sees="window", onnx="MaxPool", fused="MAXIMUM"):
     """The greatest number of every window: (N, C, H, W) -> (N, C, OH, OW), as torch.nn.MaxPool2d."""
 
     def __init__(
@@ -145,28 +141,7 @@ class MaxPool2d(_Pool2d):
         return f"{super().extra_repr()}, dilation={_plain(self.dilation)}, ceil_mode={self.ceil_mode}"
 
 
-class Sigmoid(Module):
-    """1 / (1 + exp(-x)), of any shape."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.sigmoid(x)
-
-
-class ReLU(Module):
-    """max(x, 0), of any shape."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x)
-
-
-class Tanh(Module):
-    """The hyperbolic tangent, of any shape."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.tanh(x)
-
-
-class Flatten(Module):
+class Flatten(Module, sees="element", onnx="Flatten", fused="flatten"):
     """Axes from start_dim on merged into one: (N, C, H, W) -> (N, C*H*W)."""
 
     def __init__(self, start_dim: int = 1) -> None:
@@ -179,13 +154,11 @@ class Flatten(Module):
         return f"start_dim={self.start_dim}"
 
 
-class Dropout(Module):
+class Dropout(Module, sees="element", onnx="Identity"):  # in evaluation mode it is none other
     """In training, each number is dropped with probability p and the others grow by 1/(1 - p); else the identity."""
 
     def __init__(self, p: float = 0.5) -> None:
-        self.p = number("Dropout", "p", p)
-        if not 0 <= self.p <= 1:
-            raise ValueError(f"Dropout: p must be between 0 and 1, got {p!r}")
+        self.p = number("Dropout", "p", p, 0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.p, self.training)

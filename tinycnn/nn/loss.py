@@ -1,11 +1,10 @@
 """loss: what training makes small."""
 
 from tinycnn import functional as F
+from tinycnn.autograd.arguments import choice, integer, number
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, as_array
-from tinycnn.nn._checks import integer, number
 from tinycnn.nn.module import Module
-from tinycnn.ops._checks import choice
 
 
 class CrossEntropyLoss(Module):
@@ -22,12 +21,9 @@ class CrossEntropyLoss(Module):
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        choice("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
-        self.reduction = reduction
+        self.reduction = choice("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
         self.ignore_index = integer("CrossEntropyLoss", "ignore_index", ignore_index)
-        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing)
-        if not 0 <= self.label_smoothing <= 1:
-            raise ValueError(f"CrossEntropyLoss: label_smoothing must be between 0 and 1, got {label_smoothing!r}")
+        self.label_smoothing = number("CrossEntropyLoss", "label_smoothing", label_smoothing, 0, 1)
         self.weight = weight if weight is None or isinstance(weight, Tensor) else Tensor(as_array(weight))
 
     def forward(self, logits: Tensor, target: Tensor | Array) -> Tensor:

@@ -12,7 +12,8 @@ Nothing is registered: assigning, replacing and deleting attributes is all there
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,13 +26,44 @@ from tinycnn.nn.state import KeysLeft, fitting
 Self = TypeVar("Self", bound="Module")  # typing.Self is newer than Python 3.10
 
 
+class Declared(NamedTuple):
+    """What the rest of the package asks about a kind of layer; what is not declared is unknown, and refused by name.
+
+    sees    which numbers of its input one number of its output depends on: "element" that at its own place, "window"
+            those under its window (of kernel_size, stride, padding and dilation), "row" all features; for summary
+    onnx    the ONNX operator that computes it, or a function of (graph, layer, output_shape) that adds its nodes
+    fused   its name in the fused kernels (see execution/stages.py)
+    """
+
+    sees: str | None = None
+    onnx: str | Callable[..., object] | None = None
+    fused: str | None = None
+
+
+def kinds(declaring: str) -> list[str]:
+    """The names of all kinds of layers that declare this ("onnx", "fused"), in the order of the alphabet."""
+    known = Module.__subclasses__()
+    for kind in known:  # grows as it goes
+        known += kind.__subclasses__()
+    return sorted({kind.__name__ for kind in known if getattr(kind.declared, declaring)})
+
+
 class Module:
     """A function with parameters: a layer, or a net of layers.  Subclasses define `forward`.
 
-    Names, state_dict keys and the looks of print(module) are torch.nn.Module's.
+    Names, state_dict keys and the looks of print(module) are torch.nn.Module's.  What else is asked about a layer, its
+    class declares in its first line, for that very forward: a subclass with another one declares again.
+
+        class Softsign(Module, sees="element", onnx="Softsign"): ...
     """
 
+    declared: ClassVar[Declared] = Declared()
     training = True  # what train() and eval() set; Dropout looks at it
+
+    def __init_subclass__(cls, **declared: Any) -> None:
+        super().__init_subclass__()
+        if declared or "forward" in vars(cls):
+            cls.declared = Declared(**declared)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
         """What the module computes.  Every subclass has its own."""
@@ -106,6 +138,21 @@ class Module:
     def eval(self: Self) -> Self:
         """Set evaluation mode here and in all modules below (dropout lets everything pass)."""
         return self.train(False)
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Within this block everything is in evaluation mode; afterwards each module is in the mode it had before."""
+        modes = [(module, module.training) for module in self.modules()]
+        try:
+            self.eval()
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+
+    def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
+        """The products that are summed for one image's output; none in most layers.  For summary."""
+        return 0
 
     def zero_grad(self) -> None:
         """Forget all gradients, so that the next backward starts from nothing."""

@@ -65,8 +65,7 @@ class Sequential(Module):
         """One layer, or a new Sequential of some that shares them with this one."""
         if isinstance(index, slice):
             return Sequential(dict(list(self.named_children())[index]))
-        layer: Module = getattr(self, self._name(index))
-        return layer
+        return getattr(self, self._name(index))
 
     def __setitem__(self, index: int, layer: Module) -> None:
         """Replace one layer."""

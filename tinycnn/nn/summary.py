@@ -5,24 +5,21 @@
 The shapes are those of a real forward pass; the other columns follow from them by geometry's formulas.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from tinycnn import geometry
+from tinycnn.autograd.arguments import count
 from tinycnn.autograd.tape import no_grad
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import to_device
 from tinycnn.geometry import ReceptiveField
-from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sigmoid, Tanh
-from tinycnn.nn._checks import count
+from tinycnn.nn import Conv2d, Module
 
 Fields = tuple[ReceptiveField, ReceptiveField] | None  # along height and width; None where they are not known
-
-WINDOWS = (Conv2d, AvgPool2d, MaxPool2d)
-ELEMENTWISE = (Sigmoid, ReLU, Tanh, Dropout)
 
 
 @dataclass(frozen=True)
@@ -70,18 +67,14 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     dtype, device = (parameters[0].dtype, parameters[0].device) if parameters else (np.dtype(np.float32), "cpu")
     x = Tensor(to_device(np.zeros(shape, dtype), device))
     recorder = _Recorder(x)
-    modes = [(module, module.training) for module in model.modules()]
     try:
         for name, module in model.named_modules():
-            module.training = False
             if not any(True for _ in module.children()):
                 recorder.watch(name, module)
-        with no_grad():
+        with model.evaluating(), no_grad():
             model(x)
     finally:
         recorder.unwatch()
-        for module, training in modes:
-            module.training = training
     rows = recorder.rows
     return Summary(rows, sum(p.size for p in parameters), sum(row.multiply_adds or 0 for row in rows))
 
@@ -113,7 +106,7 @@ class _Recorder:
             del vars(layer)["forward"]
 
     def write(self, name: str, layer: Module, x: Tensor, y: Tensor) -> None:
-        fields = fields_through(layer, self.fields.get(id(x)), x, self.image)
+        fields = fields_through(layer, self.fields.get(id(x)), x.shape, y.shape, self.image)
         self.fields[id(y)] = fields
         self.passed.append(y)
         sizes = [min(field.size, n) for field, n in zip(fields, self.image, strict=True)] if fields else None
@@ -123,36 +116,31 @@ class _Recorder:
                 layer=layer,
                 output_shape=y.shape,
                 parameters=sum(p.size for p in layer.parameters()),
-                multiply_adds=_multiply_adds(layer, y.shape),
+                multiply_adds=layer.multiply_adds(y.shape) if layer.declared.sees else None,
                 receptive_field=(sizes[0], sizes[1]) if sizes else None,
                 im2col_bytes=_im2col_bytes(layer, y.shape),
             )
         )
 
 
-def fields_through(layer: Module, fields: Fields, x: Tensor, image: tuple[int, ...]) -> Fields:
-    """The receptive fields of the layer's output, from those of its input."""
-    if fields is None:
+def fields_through(
+    layer: Module, fields: Fields, before: tuple[int, ...], after: tuple[int, ...], image: tuple[int, ...]
+) -> Fields:
+    """The receptive fields of the layer's output, of shape `after`, from those of its input, of shape `before`."""
+    sees = layer.declared.sees
+    if fields is None or before[0] != after[0]:  # images are mixed with one another
         return None
-    if isinstance(layer, WINDOWS):
+    if sees == "element":
+        return fields
+    if sees == "window":
+        sizes: Any = layer
         dilation = getattr(layer, "dilation", (1, 1))  # average pooling has none
-        options = zip(layer.kernel_size, layer.stride, layer.padding, dilation, strict=True)
+        options = zip(sizes.kernel_size, sizes.stride, sizes.padding, dilation, strict=True)
         height, width = (field.through(*option) for field, option in zip(fields, options, strict=True))
         return height, width
-    if isinstance(layer, ELEMENTWISE) or (isinstance(layer, Flatten) and layer.start_dim % x.ndim):
-        return fields
-    if isinstance(layer, Linear) and x.ndim == 2:  # sees all that was flattened, and so the whole image
+    if sees == "row" and len(before) == 2:  # all that was flattened, and so the whole image
         return ReceptiveField(image[0]), ReceptiveField(image[1])
     return None
-
-
-def _multiply_adds(layer: Module, output_shape: tuple[int, ...]) -> int | None:
-    """Those of one image: products that are summed, in convolutions and linear layers."""
-    if isinstance(layer, Conv2d):
-        return geometry.conv2d_multiply_adds(layer.weight.shape, output_shape[2:])
-    if isinstance(layer, Linear):
-        return geometry.linear_multiply_adds(layer.weight.shape, rows=math.prod(output_shape[1:-1]))
-    return 0 if isinstance(layer, (*WINDOWS, *ELEMENTWISE, Flatten)) else None
 
 
 def _im2col_bytes(layer: Module, output_shape: tuple[int, ...]) -> int:

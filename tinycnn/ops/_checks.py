@@ -1,29 +1,13 @@
-"""Argument checks that several operations share.  Each message says: function, fact, expectation, shapes."""
+"""Checks of tensors that several operations share.  Each message says: function, fact, expectation, shapes."""
 
 import math
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from tinycnn import geometry
-from tinycnn.autograd.arguments import axes
+from tinycnn.autograd.arguments import axes, integer
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import device_of
-
-Pair = int | tuple[int, int]  # one number for both directions, or (height, width)
-
-
-def pair(function: str, name: str, value: Pair, least: int) -> tuple[int, int]:
-    """`value` as (height, width), each at least `least`."""
-    if type(value) is int and value >= least:
-        return value, value
-    both = tuple(value) if isinstance(value, tuple | list) else (value, value)
-    if len(both) != 2 or not all(hasattr(v, "__index__") and not isinstance(v, bool) for v in both):
-        raise TypeError(f"{function}: {name} must be an int or a pair (height, width) of ints, got {value!r}")
-    if min(both) < least:
-        raise ValueError(f"{function}: {name} must be at least {least}, got {value!r}")
-    return int(both[0]), int(both[1])
 
 
 def tensors(function: str, **named: Tensor | None) -> None:
@@ -61,50 +45,7 @@ def no_empty(function: str, name: str, t: Tensor) -> None:
 
 def axis(function: str, name: str, value: Any, t: Tensor) -> int:
     """`value` as the number of one axis of t, counted from the front."""
-    if not hasattr(value, "__index__"):
-        raise TypeError(f"{function}: {name} must be an int, got {value!r}")
-    return axes(function, value, t.shape)[0]
-
-
-@lru_cache(maxsize=256)
-def output_size(
-    function: str,
-    size: tuple[int, int],
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    dilation: tuple[int, int] = (1, 1),
-    ceil_mode: bool = False,
-) -> tuple[int, int]:
-    """(OH, OW): how many windows fit in each direction, as geometry.output_size counts them.
-
-    ValueError where not even one window fits.
-    """
-    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
-    if any(span > n + 2 * p for span, n, p in zip(spans, size, padding, strict=True)):
-        raise ValueError(
-            f"{function}: the kernel covers {spans[0]} x {spans[1]} pixels but the padded input has only "
-            f"{size[0] + 2 * padding[0]} x {size[1] + 2 * padding[1]} "
-            f"(input {size}, padding {padding}, kernel {kernel}, dilation {dilation}); "
-            "use a smaller kernel or more padding"
-        )
-    axes = zip(size, kernel, stride, padding, dilation, strict=True)
-    OH, OW = (geometry.output_size(n, k, s, p, d, ceil_mode) for n, k, s, p, d in axes)
-    return OH, OW
-
-
-def choice(function: str, name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    """`value` is one of the allowed words."""
-    if value not in allowed:
-        raise ValueError(f"{function}: {name} must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def number(function: str, name: str, value: Any, least: float, most: float) -> None:
-    """`value` is a number from `least` to `most`."""
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        raise TypeError(f"{function}: {name} must be a number from {least} to {most}, got {value!r}")
-    if not least <= value <= most:
-        raise ValueError(f"{function}: {name} must be from {least} to {most}, got {value}")
+    return axes(function, integer(function, name, value), t.shape)[0]
 
 
 def labels(function: str, t: Any, shape: tuple[int, ...], classes: int, ignored: int, logits: Tensor) -> None:

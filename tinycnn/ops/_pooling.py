@@ -5,35 +5,18 @@ Sizes   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding   DH, DW dil
 A tap is one place in the kernel.  Tap (u, v) of window (i, j) lies over pixel (i*SH + u*DH - PH, j*SW + v*DW - PW),
 or over the padding around the image.  Padding is never stored: a tap leaves out the windows where it meets none.
 
-Read in this order: Windows, lines, arguments.
+Read in this order: lines, tile, arguments.
 """
 
 from functools import lru_cache
-from typing import NamedTuple
 
+from tinycnn import geometry
+from tinycnn.autograd.arguments import Pair, pair, pool_padding
 from tinycnn.autograd.tensor import Tensor
+from tinycnn.geometry import Windows
 from tinycnn.ops import _checks
-from tinycnn.ops._checks import Pair
 
-Two = tuple[int, int]
 Line = tuple[tuple[slice, slice], ...]  # per tap along one axis: the windows it serves, the pixels it meets there
-
-
-class Windows(NamedTuple):
-    """Where the windows of a pooling lie; each entry is (height, width)."""
-
-    image: Two
-    kernel: Two
-    stride: Two
-    padding: Two
-    dilation: Two
-    output: Two
-
-    def tile(self) -> bool:
-        """Whether each pixel lies under exactly one tap of one window."""
-        (KH, KW), (OH, OW) = self.kernel, self.output
-        plain = self.padding == (0, 0) and self.dilation == (1, 1)
-        return plain and self.kernel == self.stride and self.image == (KH * OH, KW * OW)
 
 
 @lru_cache(maxsize=256)
@@ -54,6 +37,13 @@ def lines(windows: Windows) -> tuple[Line, Line]:
     return found[0], found[1]
 
 
+def tile(windows: Windows) -> bool:
+    """Whether each pixel lies under exactly one tap of one window."""
+    (KH, KW), (OH, OW) = windows.kernel, windows.output
+    plain = windows.padding == (0, 0) and windows.dilation == (1, 1)
+    return plain and windows.kernel == windows.stride and windows.image == (KH * OH, KW * OW)
+
+
 def arguments(
     function: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pair, dilation: Pair, ceil_mode: bool
 ) -> Windows:
@@ -61,12 +51,7 @@ def arguments(
     _checks.tensors(function, x=x)
     _checks.rank(function, "x", x, "(N, C, H, W)")
     _checks.no_empty(function, "x", x)
-    k = _checks.pair(function, "kernel_size", kernel_size, 1)
-    s = k if stride is None else _checks.pair(function, "stride", stride, 1)
-    p, d = _checks.pair(function, "padding", padding, 0), _checks.pair(function, "dilation", dilation, 1)
-    if 2 * p[0] > k[0] or 2 * p[1] > k[1]:
-        raise ValueError(
-            f"{function}: padding must be at most half the kernel, got padding {p} (kernel_size {k}, x {x.shape})"
-        )
-    image = (x.shape[2], x.shape[3])
-    return Windows(image, k, s, p, d, _checks.output_size(function, image, k, s, p, d, ceil_mode))
+    k = pair(function, "kernel_size", kernel_size, 1)
+    s = k if stride is None else pair(function, "stride", stride, 1)
+    p, d = pool_padding(function, padding, k), pair(function, "dilation", dilation, 1)
+    return geometry.windows(function, (x.shape[2], x.shape[3]), k, s, p, d, ceil_mode)

@@ -17,12 +17,12 @@ from functools import lru_cache
 
 import numpy as np
 
+from tinycnn.autograd.arguments import Pair
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module
+from tinycnn.backend import Array, array_module, batch_first, batch_last
+from tinycnn.geometry import Windows
 from tinycnn.ops import _pooling
-from tinycnn.ops._checks import Pair
-from tinycnn.ops._pooling import Windows
 
 __all__ = ["avg_pool2d"]
 
@@ -76,7 +76,7 @@ def add_along(axis: int, x: Array, moves: Moves, size: int) -> Array:
 class AvgPool2dOp(Op, name="avg_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, windows: Windows, count_include_pad: bool) -> Array:
-        x, xp = x.transpose(1, 2, 3, 0), array_module(x)  # (C, H, W, N)
+        x, xp = batch_last(x), array_module(x)  # (C, H, W, N)
         (rows, columns), (OH, OW), (KH, KW) = _pooling.lines(windows), windows.output, windows.kernel
         y = add_along(1, x, rows, OH)  # (C, OH, W, N)   the sum over a window is a sum over its rows ...
         y = add_along(2, y, columns, OW)  # (C, OH, OW, N)                         ... and then over its columns
@@ -84,14 +84,14 @@ class AvgPool2dOp(Op, name="avg_pool2d"):
         share = 1 / (KH * KW) if count is None else xp.asarray(1 / count, dtype=x.dtype)  # (OH, OW, 1)
         y *= share
         ctx.save(windows=windows, share=share)
-        return y.transpose(3, 0, 1, 2)  # (N, C, OH, OW)
+        return batch_first(y)  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         windows = ctx.windows
         (rows, columns), (H, W), (KH, KW) = _pooling.lines(windows), windows.image, windows.kernel
-        dx: Array = dy.transpose(1, 2, 3, 0) * ctx.share  # (C, OH, OW, N)   so much goes to every pixel of a window
-        if windows.tile():  # nothing to add up: one copy does it all
+        dx = batch_last(dy) * ctx.share  # (C, OH, OW, N)   so much goes to every pixel of a window
+        if _pooling.tile(windows):  # nothing to add up: one copy does it all
             C, OH, OW, N = dx.shape
             tiles = array_module(dx).empty((C, OH, KH, OW, KW, N), dx.dtype)
             tiles[...] = dx[:, :, None, :, None]
@@ -99,7 +99,7 @@ class AvgPool2dOp(Op, name="avg_pool2d"):
         else:  # the same moves with target and source exchanged, in reverse order
             dx = add_along(2, dx, [(source, target) for target, source in columns], W)  # (C, OH, W, N)
             dx = add_along(1, dx, [(source, target) for target, source in rows], H)  # (C, H, W, N)
-        return dx.transpose(3, 0, 1, 2)  # (N, C, H, W)
+        return batch_first(dx)  # (N, C, H, W)
 
 
 def avg_pool2d(

@@ -16,15 +16,16 @@ Read in this order: conv2d_loops (the definition), im2col, Conv2dOp.forward, Con
 
 import numpy as np
 
+from tinycnn import geometry
+from tinycnn.autograd import arguments
+from tinycnn.autograd.arguments import Pair, Two, pair
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, gemm, gemm_sum, strided, workspace_limit
+from tinycnn.backend import Array, array_module, batch_first, batch_last, gemm, gemm_sum, strided, workspace_limit
+from tinycnn.geometry import Windows
 from tinycnn.ops import _checks
-from tinycnn.ops._checks import Pair
 
 __all__ = ["conv2d"]
-
-Two = tuple[int, int]
 
 
 def conv2d_loops(
@@ -34,7 +35,7 @@ def conv2d_loops(
     (SH, SW), (PH, PW), (DH, DW) = stride, padding, dilation
     x = np.pad(x, ((0, 0), (0, 0), (PH, PH), (PW, PW)))
     N, (O, C, KH, KW) = len(x), w.shape  # here C counts the channels of one group
-    OH, OW = (x.shape[2] - DH * (KH - 1) - 1) // SH + 1, (x.shape[3] - DW * (KW - 1) - 1) // SW + 1
+    OH, OW = geometry.windows("conv2d", x.shape[2:], (KH, KW), stride, dilation=dilation).output
     y = np.empty((N, O, OH, OW), x.dtype)
     for n in range(N):
         for o in range(O):
@@ -59,8 +60,10 @@ def pad(x: Array, padding: Two) -> Array:
     return framed
 
 
-def im2col(x: Array, kernel: Two, stride: Two, dilation: Two) -> Array:
+def im2col(x: Array, windows: Windows) -> Array:
     """Every window of x in a column of its own: padded (G, C, H, W, N) -> (G, OH, KH*C*KW, OW*N), C per group.
+
+    x is the image, or those of its rows that some rows of windows meet (see `pieces`).
 
     cols[g, i] are the windows of output row i: row (u, c, v) holds what tap (u, v) of the kernel meets in channel c,
     column (j, n) is the window of output pixel (i, j) of image n.
@@ -70,9 +73,9 @@ def im2col(x: Array, kernel: Two, stride: Two, dilation: Two) -> Array:
     cost nothing: cols is a view in which neighbouring output rows overlap.  (Dilated rows are not neighbours in
     memory; then `reshape` copies.)  Read it, never write to it.
     """
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
+    (KH, KW), (SH, SW), (DH, DW), (_, OW) = windows.kernel, windows.stride, windows.dilation, windows.output
     G, C, H, W, N = x.shape
-    OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
+    OH = geometry.output_size(H, KH, SH, dilation=DH)
     g, c, h, w, n = x.strides
     shifted = strided(x, (G, H, C, KW, OW, N), (g, h, c, w * DW, w * SW, n)).copy()  # (G, H, C, KW, OW, N)
     g, h, *rest = shifted.strides
@@ -80,15 +83,14 @@ def im2col(x: Array, kernel: Two, stride: Two, dilation: Two) -> Array:
     return stacked.reshape(G, OH, KH * C * KW, OW * N)
 
 
-def col2im(cols: Array, x: Array, kernel: Two, stride: Two, dilation: Two) -> None:
+def col2im(cols: Array, x: Array, windows: Windows) -> None:
     """The adjoint of im2col, not its inverse: add every column into x, where it would have been copied from.
 
     cols (G, OH, KH*C*KW, OW*N) is added into the padded x (G, C, H, W, N); a pixel under several windows gets the
     sum.  im2col undone: first the shifts along the height, then those along the width.
     """
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    G, C, H, W, N = x.shape
-    OH, OW = cols.shape[1], cols.shape[3] // N
+    (KH, KW), (SH, SW), (DH, DW), (_, OW) = windows.kernel, windows.stride, windows.dilation, windows.output
+    (G, C, H, _, N), OH = x.shape, cols.shape[1]
     stacked = cols.reshape(G, OH, KH, C, KW, OW, N)
     shifted = array_module(x).zeros((G, H, C, KW, OW, N), x.dtype)  # (G, H, C, KW, OW, N)
     for u in range(KH):  # tap row u of all windows at once: no two of them share a pixel
@@ -98,14 +100,13 @@ def col2im(cols: Array, x: Array, kernel: Two, stride: Two, dilation: Two) -> No
         rows[:, :, :, v * DW : v * DW + SW * (OW - 1) + 1 : SW] += shifted[:, :, :, v]
 
 
-def pieces(x: Array, kernel: Two, stride: Two, dilation: Two) -> list[tuple[slice, slice]]:
+def pieces(x: Array, windows: Windows) -> list[tuple[slice, slice]]:
     """The convolution of padded x (G, C, H, W, N) cut so that the columns of each piece fit into the workspace.
 
     A list of (output rows, rows of the image under their windows); it has one piece unless x is huge.
     """
-    (KH, KW), (SH, SW), (DH, DW) = kernel, stride, dilation
-    G, C, H, W, N = x.shape
-    OH, OW = (H - DH * (KH - 1) - 1) // SH + 1, (W - DW * (KW - 1) - 1) // SW + 1
+    (KH, KW), (OH, OW), SH, DH = windows.kernel, windows.output, windows.stride[0], windows.dilation[0]
+    G, C, _, _, N = x.shape
     step = max(1, workspace_limit() // (G * KH * C * KW * OW * N * x.itemsize))
     cuts = [(i, min(i + step, OH)) for i in range(0, OH, step)]
     return [(slice(i, end), slice(i * SH, (end - 1) * SH + DH * (KH - 1) + 1)) for i, end in cuts]
@@ -118,46 +119,42 @@ def filters(w: Array, groups: int) -> Array:
 
 class Conv2dOp(Op, name="conv2d"):
     @staticmethod
-    def forward(
-        ctx: Context, x: Array, w: Array, b: Array | None, stride: Two, padding: Two, dilation: Two, groups: int
-    ) -> Array:
-        O, C, KH, KW = w.shape
-        windows = (KH, KW), stride, dilation
-        x = pad(x.transpose(1, 2, 3, 0), padding)  # (G*C, H, W, N)
-        OH, OW = _checks.output_size("conv2d", x.shape[1:3], (KH, KW), stride, (0, 0), dilation)
+    def forward(ctx: Context, x: Array, w: Array, b: Array | None, windows: Windows, groups: int) -> Array:
+        (O, C, _, _), (OH, OW) = w.shape, windows.output
+        x = pad(batch_last(x), windows.padding)  # (G*C, H, W, N)
         x = x.reshape(groups, C, *x.shape[1:])  # (G, C, H, W, N)
-        y: Array = array_module(x).empty((groups, O // groups, OH, OW * x.shape[-1]), x.dtype)  # (G, O/G, OH, OW*N)
-        plan = pieces(x, *windows)
+        y = array_module(x).empty((groups, O // groups, OH, OW * x.shape[-1]), x.dtype)  # (G, O/G, OH, OW*N)
+        plan = pieces(x, windows)
         for rows, image in plan:
-            cols = im2col(x[:, :, image], *windows)  # (G, oh, KH*C*KW, OW*N)
+            cols = im2col(x[:, :, image], windows)  # (G, oh, KH*C*KW, OW*N)
             gemm(filters(w, groups), cols, out=y[:, :, rows].swapaxes(1, 2))  # every filter meets every column
         if b is not None:
             y += b.reshape(groups, -1, 1, 1)
-        ctx.save(w=w, x_shape=x.shape, padding=padding, windows=windows, plan=plan)
+        ctx.save(w=w, x_shape=x.shape, windows=windows, plan=plan)
         ctx.save(cols=cols if len(plan) == 1 else None, x=None if len(plan) == 1 else x)  # a huge x is unrolled again
-        return y.reshape(O, OH, OW, -1).transpose(3, 0, 1, 2)  # (N, O, OH, OW)
+        return batch_first(y.reshape(O, OH, OW, -1))  # (N, O, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, Array | None, Array | None]:
         w, xp, (G, C, H, W, N) = ctx.w, array_module(dy), ctx.x_shape
-        (O, _, KH, KW), (PH, PW) = w.shape, ctx.padding
-        dy = dy.transpose(1, 2, 3, 0).reshape(G, O // G, dy.shape[2], -1)  # (G, O/G, OH, OW*N)
-        ones = xp.ones(dy.size // O, dy.dtype)  # a product with which is a sum, at twice the speed
+        (O, _, KH, KW), (PH, PW) = w.shape, ctx.windows.padding
+        dy = batch_last(dy).reshape(G, O // G, dy.shape[2], -1)  # (G, O/G, OH, OW*N)
+        ones = xp.ones(dy.size // O, dy.dtype)  # the product with them is the sum, at twice the speed
         db = gemm(dy.reshape(O, -1), ones) if ctx.needs[2] else None  # (O,)     b was added to every product
         dw = xp.zeros((G, O // G, KH * C * KW), w.dtype) if ctx.needs[1] else None
         dx = xp.zeros(ctx.x_shape, dy.dtype) if ctx.needs[0] else None  # (G, C, H, W, N)   padded
         for rows, image in ctx.plan:
             dy_rows = dy[:, :, rows].swapaxes(1, 2)  # (G, oh, O/G, OW*N)
             if dw is not None:  # from y = w @ cols
-                cols = im2col(ctx.x[:, :, image], *ctx.windows) if ctx.cols is None else ctx.cols
+                cols = im2col(ctx.x[:, :, image], ctx.windows) if ctx.cols is None else ctx.cols
                 dw += gemm_sum(dy_rows, cols.swapaxes(2, 3))  # (G, O/G, KH*C*KW)
             if dx is not None:
                 dcols = gemm(filters(w, G).swapaxes(2, 3), dy_rows)  # (G, oh, KH*C*KW, OW*N)
-                col2im(dcols, dx[:, :, image], *ctx.windows)
+                col2im(dcols, dx[:, :, image], ctx.windows)
         if dw is not None:
             dw = dw.reshape(O, KH, C, KW).transpose(0, 2, 1, 3)  # (O, C, KH, KW)
         if dx is not None:
-            dx = dx.reshape(-1, H, W, N)[:, PH : H - PH, PW : W - PW].transpose(3, 0, 1, 2)  # (N, G*C, H, W)
+            dx = batch_first(dx.reshape(-1, H, W, N)[:, PH : H - PH, PW : W - PW])  # (N, G*C, H, W)
         return dx, dw, db
 
 
@@ -182,15 +179,17 @@ def conv2d(
     _checks.no_empty("conv2d", "weight", weight)
     shapes = f"(x {x.shape}, weight {weight.shape}, groups {groups})"
     (C, O, Cg) = x.shape[1], weight.shape[0], weight.shape[1]
-    if not isinstance(groups, int) or groups < 1 or C % groups or O % groups:
-        raise ValueError(
-            f"conv2d: groups must divide the {C} channels of x and the {O} filters of weight, got {groups} {shapes}"
-        )
+    groups = arguments.groups("conv2d", groups, C, O)
     if C != Cg * groups:
         raise ValueError(f"conv2d: x has {C} channels, weight expects {Cg * groups} {shapes}")
     if bias is not None and bias.shape != (O,):
         raise ValueError(f"conv2d: bias must have shape ({O},), one number per filter, got {bias.shape} {shapes}")
-    stride, padding = _checks.pair("conv2d", "stride", stride, 1), _checks.pair("conv2d", "padding", padding, 0)
-    dilation = _checks.pair("conv2d", "dilation", dilation, 1)
-    _checks.output_size("conv2d", x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return Conv2dOp.apply(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    windows = geometry.windows(
+        "conv2d",
+        (x.shape[2], x.shape[3]),
+        (weight.shape[2], weight.shape[3]),
+        pair("conv2d", "stride", stride, 1),
+        pair("conv2d", "padding", padding, 0),
+        pair("conv2d", "dilation", dilation, 1),
+    )
+    return Conv2dOp.apply(x, weight, bias, windows=windows, groups=groups)

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.autograd.arguments import choice, integer, number
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module
+from tinycnn.backend import Array, array_module, batch_first, batch_last
 from tinycnn.ops import _checks
 
 __all__ = ["cross_entropy"]
@@ -49,7 +50,7 @@ class CrossEntropyOp(Op, name="cross_entropy"):
         ctx: Context, z: Array, t: Array, w: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> Array:
         xp, C, e, extra = array_module(z), z.shape[1], label_smoothing, (1,) * t.ndim
-        z, t = _batch_last(z), _batch_last(t)  # (C, ..., N) and (..., N)
+        z, t = batch_last(z), batch_last(t)  # (C, ..., N) and (..., N)
         used = t != ignore_index  # (..., N)
         right = (xp.arange(C).reshape(C, *extra) == t) & used  # (C, ..., N)
         q = right.astype(z.dtype)  # (C, ..., N)
@@ -66,7 +67,7 @@ class CrossEntropyOp(Op, name="cross_entropy"):
             losses = xp.log(norm) * total - xp.where(q != 0, q * s, 0).sum(axis=0)  # (..., N)   log p = s - log(norm)
             losses = xp.where(right.any(axis=0), losses, np.nan)  # a label that is no class; see cross_entropy
             losses = xp.where(used, losses, 0)
-            y: Array = _batch_first(losses) if reduction == "none" else losses.sum() / divisor
+            y: Array = batch_first(losses) if reduction == "none" else losses.sum() / divisor
         if ctx.needs[0]:
             p *= total / norm
             p -= q  # (C, ..., N)   the gradient of each example's loss
@@ -77,21 +78,10 @@ class CrossEntropyOp(Op, name="cross_entropy"):
     def backward(ctx: Context, dy: Array) -> Array:
         xp = array_module(dy)
         if dy.ndim:
-            dy = _batch_last(dy)  # (..., N)
+            dy = batch_last(dy)  # (..., N)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = xp.where(ctx.used, dy / ctx.divisor, 0)  # (..., N)
-            dz: Array = ctx.slope * share  # (C, ..., N)
-        return _batch_first(dz)  # (N, C, ...)
-
-
-def _batch_last(a: Array) -> Array:
-    """(N, ...) -> (..., N), as it lies in memory."""
-    return a.transpose(*range(1, a.ndim), 0)
-
-
-def _batch_first(a: Array) -> Array:
-    """(..., N) -> (N, ...), as the user sees it."""
-    return a.transpose(-1, *range(a.ndim - 1))
+            return batch_first(ctx.slope * share)  # (N, C, ...)
 
 
 def cross_entropy(
@@ -112,10 +102,9 @@ def cross_entropy(
     """
     _checks.tensors("cross_entropy", logits=logits, weight=weight)
     _checks.no_empty("cross_entropy", "logits", logits)
-    _checks.choice("cross_entropy", "reduction", reduction, ("mean", "sum", "none"))
-    _checks.number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
-    if not isinstance(ignore_index, int):
-        raise TypeError(f"cross_entropy: ignore_index must be an int, got {ignore_index!r}")
+    choice("cross_entropy", "reduction", reduction, ("mean", "sum", "none"))
+    label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
+    ignore_index = integer("cross_entropy", "ignore_index", ignore_index)
     if logits.ndim == 0:
         raise ValueError("cross_entropy: logits must have the axes (N, C, ...) or (C,), got shape ()")
     lone = logits.ndim == 1
@@ -135,6 +124,6 @@ def cross_entropy(
         w=None if weight is None else weight.data,
         ignore_index=ignore_index,
         reduction=reduction,
-        label_smoothing=float(label_smoothing),
+        label_smoothing=label_smoothing,
     )
     return loss.reshape(()) if lone else loss

@@ -13,6 +13,7 @@ Read in this order: mask, DropoutOp.forward, DropoutOp.backward.
 import math
 
 from tinycnn import random
+from tinycnn.autograd.arguments import number
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
 from tinycnn.backend import Array, array_module, device_of, to_device
@@ -41,8 +42,7 @@ class DropoutOp(Op, name="dropout"):
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        dx: Array = dy * ctx.m  # (N, ...)
-        return dx
+        return dy * ctx.m  # (N, ...)
 
 
 def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
@@ -53,5 +53,5 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
     _checks.tensors("dropout", x=x)
     if x.ndim == 0:
         raise ValueError("dropout: x must have at least 1 axis (N, ...), got shape ()")
-    _checks.number("dropout", "p", p, 0, 1)
-    return DropoutOp.apply(x, p=float(p)) if training else x
+    p = number("dropout", "p", p, 0, 1)
+    return DropoutOp.apply(x, p=p) if training else x

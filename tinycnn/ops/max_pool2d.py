@@ -16,12 +16,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tinycnn.autograd.arguments import Pair
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module
+from tinycnn.backend import Array, array_module, batch_first, batch_last
+from tinycnn.geometry import Windows
 from tinycnn.ops import _pooling
-from tinycnn.ops._checks import Pair
-from tinycnn.ops._pooling import Windows
 
 __all__ = ["max_pool2d"]
 
@@ -56,19 +56,19 @@ def taps(windows: Windows) -> Iterator[tuple[Index, Index]]:
 class MaxPool2dOp(Op, name="max_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, windows: Windows) -> Array:
-        x, xp = x.transpose(1, 2, 3, 0), array_module(x)  # (C, H, W, N)
-        y: Array = xp.full((x.shape[0], *windows.output, x.shape[3]), -np.inf, x.dtype)  # (C, OH, OW, N)
+        x, xp = batch_last(x), array_module(x)  # (C, H, W, N)
+        y = xp.full((x.shape[0], *windows.output, x.shape[3]), -np.inf, x.dtype)  # (C, OH, OW, N)
         for outputs, inputs in taps(windows):
             xp.maximum(y[outputs], x[inputs], out=y[outputs])
         ctx.save(x=x, y=y, windows=windows)
-        return y.transpose(3, 0, 1, 2)  # (N, C, OH, OW)
+        return batch_first(y)  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         x, y, windows, xp = ctx.x, ctx.y, ctx.windows, array_module(dy)
-        dy = dy.transpose(1, 2, 3, 0)  # (C, OH, OW, N)
-        tile = windows.tile()  # then each pixel is written just once, and nothing need be added up
-        dx: Array = (xp.empty if tile else xp.zeros)(x.shape, dy.dtype)  # (C, H, W, N)
+        dy = batch_last(dy)  # (C, OH, OW, N)
+        tile = _pooling.tile(windows)  # then each pixel is written just once, and nothing need be added up
+        dx = (xp.empty if tile else xp.zeros)(x.shape, dy.dtype)  # (C, H, W, N)
         waiting = xp.ones(y.shape, bool)  # (C, OH, OW, N)   windows whose maximum is still to come
         for outputs, inputs in taps(windows):
             first = x[inputs] == y[outputs]  # (C, h, w, N)
@@ -78,7 +78,7 @@ class MaxPool2dOp(Op, name="max_pool2d"):
                 xp.multiply(dy, first, out=dx[inputs])
             else:
                 dx[inputs] += dy[outputs] * first
-        return dx.transpose(3, 0, 1, 2)  # (N, C, H, W)
+        return batch_first(dx)  # (N, C, H, W)
 
 
 def max_pool2d(

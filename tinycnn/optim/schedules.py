@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from tinycnn.nn._checks import count, number
+from tinycnn.autograd.arguments import count, number
 from tinycnn.optim.sgd import SGD
 
 

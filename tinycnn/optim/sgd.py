@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
+from tinycnn.autograd.arguments import number
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module, device_of, fused, to_device, to_numpy
-from tinycnn.nn._checks import number
 from tinycnn.nn.state import fitting
 
 OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")

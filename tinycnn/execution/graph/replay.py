@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn.backend import Array, array_module
+from tinycnn.backend import Array, array_module, batch_last
 from tinycnn.execution.graph.compile import load_kernels
 from tinycnn.execution.graph.plan import Launch, Plan
 from tinycnn.execution.stages import UnsupportedModel
@@ -109,7 +109,7 @@ class Replay:
     def run_floats(self, way: str, x: Array, y: Array, optimizer: SGD) -> History:
         """One step on a batch of floats (n, ...), which are copied to where gather would have put them."""
         n = len(x)
-        self.arrays["x"][..., :n] = x.reshape(n, *self.plan.image).transpose(1, 2, 3, 0)
+        self.arrays["x"][..., :n] = batch_last(x.reshape(n, *self.plan.image))
         self.arrays["x"][..., n:] = 0
         self.arrays["labels"][:n] = y
         return self.run(f"{way} floats", Feed(None, None, None, n, n), 1, optimizer)
