@@ -150,12 +150,12 @@ def main(arguments: list[str] | None = None) -> None:
     rng = np.random.default_rng(0)
     x = batch_first(rng.random((1, 28, 28, options.batch), np.float32))
     keep_freed_memory()
-    limits = single_threaded_blas() if can_limit_blas() else None
+    give_back = single_threaded_blas(model) if can_limit_blas() else None
     try:
         print(profile(model, x, rng.integers(0, 10, options.batch), options.repeats))
     finally:
-        if limits is not None:
-            limits.restore_original_limits()
+        if give_back is not None:
+            give_back()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""parts: a batch cut into micro-batches, whose gradients add up to the whole batch's.
+"""parts: a batch cut into parts, whose gradients add up to the whole batch's.
 
-Why: LeNet's first convolution and sigmoid make 14 MB of arrays for 256 images and 3.6 MB for 64.  Micro-batches keep
-a step's arrays in the processor's cache, which alone makes it faster on one core, and they are what workers share.
+Why: LeNet's first convolution and sigmoid make 14 MB of arrays for 256 images and 3.6 MB for 64.  Parts keep a step's
+arrays in the processor's cache, which alone makes it faster on one core, and they are what workers share.
 
 Why the sum is right: a mean over the batch is a weighted mean of the means over its parts, with the weights that
 `shares` computes; so backward starts in part k from share k instead of 1, and the gradients add up.
@@ -11,37 +11,52 @@ table wherever it runs, and the rows are summed in one fixed order.
 """
 
 import math
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinycnn import random
-from tinycnn.autograd.tape import Leaf, run_backward
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, to_numpy
 from tinycnn.backend.memory import keep_freed_memory
-from tinycnn.execution.step import (
-    Loss,
-    Result,
-    Step,
-    as_input,
-    check_batch,
-    count_correct,
-    evaluate_whole,
-    evaluation_mode,
-)
+from tinycnn.execution.blas import single_threaded_blas
+from tinycnn.execution.engines.engine import Engine, note_type
+from tinycnn.execution.engines.tape import TapeEngine
+from tinycnn.execution.separable import Snapshot, why_not_separable
+from tinycnn.execution.step import Loss, Result, Step, check_batch, evaluate_whole
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
 
 MOST, LEAST, PARTS = 64, 16, 4  # images in a part, unless told; parts of a small batch.  Measured best for LeNet
+ROUNDING = 100  # of a dtype's epsilon, by which a gradient in parts may differ from the whole batch's
 
 
-class MicroBatchStep(Step):
-    """What strategies with workers share: cutting, the table of gradients, the sum, and the update.
+class Job(NamedTuple):
+    """What a worker is told of a batch, besides its examples: how many, what to do, and each part's share."""
 
-    A subclass says where the parts run, in `run_parts`.
+    examples: int
+    train: bool
+    random: tuple[int, int]  # the state from which dropout draws
+    shares: list[float]
+
+
+class PartsStep(Step):
+    """What all teams share: cutting, the table of gradients, the sum, the update.  A subclass says where parts run.
+
+    Where model and loss promise that they can be cut (separable.py), they are.  Where they do not, the gradient is
+    held against the whole batch's at steps 1, 2, 4, 8, ...: RuntimeError where they differ, before anything is learnt.
     """
 
-    def __init__(self, model: Module, loss: Loss, optimizer: SGD, workers: int, micro_batch: int | None) -> None:
+    def __init__(
+        self,
+        model: Module,
+        loss: Loss,
+        optimizer: SGD,
+        workers: int,
+        micro_batch: int | None,
+        engine: Callable[..., Engine] = TapeEngine,
+    ) -> None:
         super().__init__(model, loss, optimizer)
         self.micro_batch = micro_batch
         if workers < 1 or (micro_batch is not None and micro_batch < 1):
@@ -54,9 +69,15 @@ class MicroBatchStep(Step):
                 f"make_step: {self.strategy} runs on the CPU with parameters of one dtype, got {sorted(kinds)}; "
                 'move the model with .to("cpu"), or use strategy "plain"'
             )
+        self.doubt = why_not_separable(model, loss)
+        self.steps = 0
+        self.new_engine: Callable[[], Engine] = lambda: engine(model, loss, self.params)
         keep_freed_memory()
         self.total = self.flat()  # (P,) the batch's gradient, all parameters one after the other
         self.gradients = [Tensor(g) for g in self.split(self.total)]
+        self.blas: Callable[[], object] = single_threaded_blas(self)
+
+    # -- cutting
 
     def flat(self, rows: int | None = None) -> Array:
         """A new array (P,), or (rows, P): room for all parameters, one after the other."""
@@ -68,74 +89,86 @@ class MicroBatchStep(Step):
         ends = np.cumsum([p.size for p in self.params])
         return [row[end - p.size : end].reshape(p.shape) for p, end in zip(self.params, ends, strict=True)]
 
-    def parts(self, examples: int) -> list[slice]:
-        """Where the batch is cut; small batches into smaller parts, so that there is something to share."""
+    def cut(self, examples: int) -> list[slice]:
+        """Where a batch is cut; small batches into smaller parts, so that there is something to share."""
         size = self.micro_batch or min(MOST, max(LEAST, -(-examples // PARTS)))
         return [slice(i, min(i + size, examples)) for i in range(0, examples, size)]
 
-    def run_parts(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
-        """Run every part of the batch; for K parts, (table, notes): the gradients (K, P), and a record of each
-        part (K, columns) as `run_part` writes it."""
+    def new_notes(self, parts: int) -> Array:
+        """A record for each part."""
+        return np.zeros(parts, note_type(len(self.params)))
+
+    # -- running
+
+    def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
+        """Run every part of the batch; for K parts, (table, notes): the gradients (K, P), and a record of each (K,)."""
         raise NotImplementedError
+
+    def work(
+        self, engine: Engine, which: Iterable[int], x: Array, y: Array, job: Job, table: Array, notes: Array
+    ) -> None:
+        """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record."""
+        cut = self.cut(job.examples)
+        for k in which:
+            part, note = cut[k], notes[k]
+            note.fill(0)
+            if not job.train:
+                engine.evaluate(x[part], y[part], job.shares[k], note)
+                continue
+            table[k] = 0
+            with random.at(job.random, part.start):
+                engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
+                note["calls"] = random.get_state()[1] - job.random[1]
+
+    def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
+        job = Job(len(y), train, random.get_state(), shares(self.loss, y, self.cut(len(y))))
+        before = Snapshot(self.model, self.loss) if self.doubt else None
+        table, notes = self.run_parts(x, y, job)
+        if before is not None and (change := next(before.changes(), None)):
+            raise RuntimeError(
+                f"step: forward changes {change}, and in parts it would be left with what one part made of it; "
+                'use strategy "plain"'
+            )
+        return table, notes
 
     def __call__(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
         self.model.train()
-        table, notes = self.run_parts(x, y, train=True)
+        table, notes = self._run(x, y, train=True)
         np.add.reduce(table, axis=0, out=self.total)
+        self.steps += 1
+        if self.doubt and self.steps & (self.steps - 1) == 0:
+            self._compare_with_the_whole(x, y, table)
         for i, (p, g) in enumerate(zip(self.params, self.gradients, strict=True)):
-            p.grad = g if notes[:, 3 + i].any() else None  # a parameter that no part reached has no gradient
+            p.grad = g if notes["reached"][:, i].any() else None  # a parameter that no part reached has no gradient
         self.optimizer.step()
         seed, call = random.get_state()
-        random.set_state((seed, call + int(notes[0, 2])))
+        random.set_state((seed, call + int(notes["calls"][0])))
         return self._result(notes, len(y))
 
     def evaluate(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
-        with evaluation_mode(self.model):
-            _, notes = self.run_parts(x, y, train=False)
+        with self.model.evaluating():
+            if self.doubt:
+                return evaluate_whole(self.model, self.loss, self.params[0], x, y)
+            _, notes = self._run(x, y, train=False)
         return self._result(notes, len(y))
 
     def _result(self, notes: Array, examples: int) -> Result:
-        return float(notes[:, 0].sum()) * examples, int(notes[:, 1].sum())
+        return float(notes["loss"].sum()) * examples, int(notes["correct"].sum())
 
-
-def new_notes(parts: int, params: int) -> Array:
-    """A record per part: its share of the mean loss, correct, random calls made, and which parameters it reached."""
-    return np.zeros((parts, 3 + params))
-
-
-def run_part(
-    step: MicroBatchStep, x: Array, y: Array, part: slice, share: float, state: tuple[int, int], row: Array, note: Array
-) -> None:
-    """Train on one part of the batch (x, y): write its gradient into row (P,), and what it found into note."""
-    gradients = step.split(row)
-    place = {id(p): i for i, p in enumerate(step.params)}
-    note[:] = 0
-    row[:] = 0
-
-    def deposit(leaf: Leaf, gradient: Array) -> None:
-        if (i := place.get(id(leaf))) is not None:
-            gradients[i] += gradient
-            note[3 + i] = 1
-
-    with random.at(state, part.start):
-        logits = step.model(as_input(x[part], step.params[0]))
-        loss = step.loss(logits, y[part])
-        note[:3] = _counted(loss.data, share), count_correct(logits, y[part]), random.get_state()[1] - state[1]
-    if loss.grad_fn is not None and share:
-        run_backward(loss.grad_fn, np.full_like(loss.data, share), deposit)
-
-
-def evaluate_part(step: MicroBatchStep, x: Array, y: Array, part: slice, share: float, note: Array) -> None:
-    """Loss and correct of one part of the batch (x, y), into note."""
-    summed, correct = evaluate_whole(step.model, step.loss, step.params[0], x[part], y[part])
-    note[:2] = _counted(summed / len(y[part]), share), correct
-
-
-def _counted(loss: Array | float, share: float) -> Array | float:
-    """What a part's loss adds to the batch's: nothing where its labels are all ignored, and its own mean is 0 / 0."""
-    return loss * share if share else 0.0
+    def _compare_with_the_whole(self, x: Array, y: Array, table: Array) -> None:
+        """RuntimeError unless the parts' gradients add up to the whole batch's on one tape, but for rounding."""
+        whole, note = self.flat(), self.new_notes(1)[0]
+        with random.at(random.get_state(), 0):
+            TapeEngine(self.model, self.loss, self.params).train(x, y, 1.0, self.split(whole), note)
+        allowed = ROUNDING * np.finfo(whole.dtype).eps * np.linalg.norm(table, axis=1).sum()
+        if not (off := np.linalg.norm(self.total - whole)) <= allowed:
+            raise RuntimeError(
+                f"step: computed in parts, the gradient differs from the whole batch's by {off:.3g} "
+                f"(its norm is {np.linalg.norm(whole):.3g}, rounding explains {allowed:.1g}); {self.doubt}: "
+                'use strategy "plain", which computes the batch in one piece; nothing was learnt in this step'
+            )
 
 
 def shares(loss: Loss, y: Array, parts: list[slice]) -> list[float]:
@@ -152,9 +185,9 @@ def shares(loss: Loss, y: Array, parts: list[slice]) -> list[float]:
     return [float(weights[part].sum() / total) for part in parts] if total else [math.nan] * len(parts)
 
 
-def _weights(loss: CrossEntropyLoss, y: Array) -> Array:
+def _weights(loss: CrossEntropyLoss, y: Array) -> Any:
     """What the label of each example, or of each of its pixels, adds to the divisor of the mean."""
-    used: Array = y != loss.ignore_index
+    used = y != loss.ignore_index
     if loss.weight is not None:
         used = np.where(used, to_numpy(loss.weight.data)[np.where(used, y, 0)], 0)
     return used

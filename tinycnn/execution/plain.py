@@ -1,17 +1,7 @@
 """plain: the training step of the textbook.  One tape, the whole batch, on CPU or GPU: the reference for the others."""
 
 from tinycnn.backend import Array
-from tinycnn.execution.step import (
-    Loss,
-    Result,
-    Step,
-    as_input,
-    check_batch,
-    count_correct,
-    evaluate_whole,
-    evaluation_mode,
-    number,
-)
+from tinycnn.execution.step import Loss, Result, Step, as_input, check_batch, count_correct, evaluate_whole, number
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
 
@@ -37,5 +27,5 @@ class PlainStep(Step):
 
     def evaluate(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
-        with evaluation_mode(self.model):
+        with self.model.evaluating():
             return evaluate_whole(self.model, self.loss, self.optimizer.params[0], x, y)

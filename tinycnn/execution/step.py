@@ -1,20 +1,42 @@
 """step: what all ways to run a training step have in common."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 
 from tinycnn.autograd.tape import no_grad
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, array_module
-from tinycnn.data import scale
+from tinycnn.backend import Array, array_module, to_device
+from tinycnn.data import Batches, scale
 from tinycnn.nn import Module
 from tinycnn.optim import SGD
 
 Loss: TypeAlias = Callable[[Tensor, Array], Tensor]  # logits (N, C, ...) and labels (N, ...) -> one number
 Result: TypeAlias = tuple[Any, Any]  # summed loss, correct: Python numbers, or 0-d arrays that are still on a GPU
+
+
+class Course(Protocol):
+    """Where a run stands, as far as a sweep has to know: `epoch`s complete and `batch`es of the next one done."""
+
+    epoch: int
+    batch: int
+
+    @property
+    def clock(self) -> Any:
+        """`clock.start()` is called as soon as a batch is there, before it is copied to the device."""
+
+    def next_point(self, batch: int) -> int:
+        """The batch after which the host next wants to know how things stand."""
+
+
+class Swept(NamedTuple):
+    """What a step has run at once: one batch, as a rule."""
+
+    batches: int
+    examples: int
+    loss_sum: Any
+    correct: Any
 
 
 class Step:
@@ -43,6 +65,19 @@ class Step:
         """As calling, in evaluation mode, without gradients and without a step."""
         raise NotImplementedError
 
+    def sweep(self, batches: Batches, course: Course) -> Iterator[Swept]:
+        """Train on what is left of the epoch, batch by batch, wherever the batches lie."""
+        device = self.optimizer.params[0].device
+        for x, y in batches.from_batch(course.epoch, course.batch):
+            course.clock.start()
+            yield Swept(1, len(y), *self(to_device(x, device), to_device(y, device)))
+
+    def evaluate_all(self, batches: Batches) -> Iterator[Swept]:
+        """Evaluate on all batches, wherever they lie."""
+        device = self.optimizer.params[0].device
+        for x, y in batches.from_batch(0, 0):
+            yield Swept(1, len(y), *self.evaluate(to_device(x, device), to_device(y, device)))
+
     def close(self) -> None:
         """Give back what the step holds: threads, processes, shared memory.  The parameters stay as they are."""
 
@@ -61,17 +96,6 @@ def as_input(x: Array, parameter: Tensor) -> Tensor:
 def count_correct(logits: Tensor, y: Array) -> Any:
     """How many of the largest logits (N, C, ...) are those of the labels (N, ...)."""
     return (logits.data.argmax(axis=1) == y).sum()
-
-
-@contextmanager
-def evaluation_mode(model: Module) -> Iterator[None]:
-    """Within this block the model is in evaluation mode, and afterwards as it was."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
 
 
 @no_grad()

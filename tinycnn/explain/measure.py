@@ -120,17 +120,11 @@ def evaluate(model: Sequential, images: Array, labels: Array, classes: int, batc
     """What the model takes each of the uint8 images (N, C, H, W) for, in evaluation mode."""
     parameters = list(model.parameters())
     dtype, device = parameters[0].dtype, parameters[0].device
-    modes = [(module, module.training) for module in model.modules()]
     probabilities = []
-    try:
-        model.eval()
-        with no_grad():
-            for start in range(0, len(images), batch):
-                x = Tensor(to_device(scale(images[start : start + batch], dtype), device))
-                probabilities.append(F.softmax(model(x), 1).numpy())
-    finally:
-        for module, training in modes:
-            module.training = training
+    with model.evaluating(), no_grad():
+        for start in range(0, len(images), batch):
+            x = Tensor(to_device(scale(images[start : start + batch], dtype), device))
+            probabilities.append(F.softmax(model(x), 1).numpy())
     p = np.concatenate(probabilities)
     predicted, confidence = p.argmax(axis=1), p.max(axis=1)
     confusion = np.zeros((classes, classes), np.int32)

@@ -179,16 +179,13 @@ def _input(model: Sequential, x: Any) -> Tensor:
 @contextmanager
 def _undisturbed(model: Module, *others: Tensor) -> Iterator[None]:
     """Evaluation mode and empty gradients inside; modes and gradients as they were afterwards."""
-    modes = [(module, module.training) for module in model.modules()]
     kept = [(t, t.grad) for t in (*model.parameters(), *others)]
     try:
-        model.eval()
         for t, _ in kept:
             t.grad = None
-        yield
+        with model.evaluating():
+            yield
     finally:
-        for module, training in modes:
-            module.training = training
         for t, grad in kept:
             t.grad = grad
 

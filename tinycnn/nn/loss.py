@@ -7,7 +7,7 @@ from tinycnn.backend import Array, as_array
 from tinycnn.nn.module import Module
 
 
-class CrossEntropyLoss(Module):
+class CrossEntropyLoss(Module, per_example=True):
     """-log of the probability that softmax gives to the right class, from logits, as torch.nn.CrossEntropyLoss.
 
     Called with logits (N, C) or (N, C, d1, ...) and class numbers (N,) or (N, d1, ...); the result is one number

@@ -33,11 +33,14 @@ class Declared(NamedTuple):
             those under its window (of kernel_size, stride, padding and dilation), "row" all features; for summary
     onnx    the ONNX operator that computes it, or a function of (graph, layer, output_shape) that adds its nodes
     fused   its name in the fused kernels (see execution/stages.py)
+    per_example     whether each example of a batch goes through by itself and forward changes no attribute, so that
+            parts of a batch may be computed apart, on several cores; what declares `sees` is so anyway
     """
 
     sees: str | None = None
     onnx: str | Callable[..., object] | None = None
     fused: str | None = None
+    per_example: bool = False
 
 
 def kinds(declaring: str) -> list[str]:
@@ -150,6 +153,21 @@ class Module:
             for module, training in modes:
                 module.training = training
 
+    @contextmanager
+    def watching(self, see: Callable[[str, "Module", Tensor, Tensor], None]) -> Iterator[None]:
+        """Within this block every layer calls see(its name, the layer, x, y) when it has made y of x.
+
+        A layer is a module that has no modules inside.
+        """
+        layers = [(name, module) for name, module in self.named_modules() if not any(True for _ in module.children())]
+        for name, layer in layers:
+            vars(layer)["forward"] = _seen(name, layer, layer.forward, see)
+        try:
+            yield
+        finally:
+            for _, layer in layers:
+                del vars(layer)["forward"]
+
     def multiply_adds(self, output_shape: tuple[int, ...]) -> int:
         """The products that are summed for one image's output; none in most layers.  For summary."""
         return 0
@@ -222,3 +240,17 @@ class Module:
             return f"{type(self).__name__}({self.extra_repr()})"
         inside = "\n".join([self.extra_repr(), *lines] if self.extra_repr() else lines)
         return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
+
+
+def _seen(
+    name: str,
+    layer: Module,
+    forward: Callable[[Tensor], Tensor],
+    see: Callable[[str, Module, Tensor, Tensor], None],
+) -> Callable[[Tensor], Tensor]:
+    def seen(x: Tensor) -> Tensor:
+        y = forward(x)
+        see(name, layer, x, y)
+        return y
+
+    return seen

@@ -8,7 +8,7 @@ from tinycnn.nn.layers import Flatten, Linear
 from tinycnn.nn.module import Module
 
 
-class Sequential(Module):
+class Sequential(Module, per_example=True):  # where its layers are
     """Layers one after another: Sequential(a, b)(x) is b(a(x)).
 
     A list of layers with a forward: it can be looped over, indexed, sliced and appended to.  Layers are named "0",

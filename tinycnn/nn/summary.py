@@ -5,7 +5,6 @@
 The shapes are those of a real forward pass; the other columns follow from them by geometry's formulas.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,43 +66,21 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     dtype, device = (parameters[0].dtype, parameters[0].device) if parameters else (np.dtype(np.float32), "cpu")
     x = Tensor(to_device(np.zeros(shape, dtype), device))
     recorder = _Recorder(x)
-    try:
-        for name, module in model.named_modules():
-            if not any(True for _ in module.children()):
-                recorder.watch(name, module)
-        with model.evaluating(), no_grad():
-            model(x)
-    finally:
-        recorder.unwatch()
+    with model.evaluating(), model.watching(recorder.write), no_grad():
+        model(x)
     rows = recorder.rows
     return Summary(rows, sum(p.size for p in parameters), sum(row.multiply_adds or 0 for row in rows))
 
 
 class _Recorder:
-    """Sits in front of layers' forward and writes a row each time one runs."""
+    """Writes a row each time a layer runs."""
 
     def __init__(self, image: Tensor) -> None:
         self.rows: list[Row] = []
         self.image = image.shape[2:]
-        self.watched: list[Module] = []
         self.passed = [image]  # kept, so that no two of them have the same id
         start = ReceptiveField()
         self.fields: dict[int, Fields] = {id(image): (start, start) if image.ndim == 4 else None}
-
-    def watch(self, name: str, layer: Module) -> None:
-        forward: Callable[[Tensor], Tensor] = layer.forward
-
-        def recorded(x: Tensor) -> Tensor:
-            y = forward(x)
-            self.write(name, layer, x, y)
-            return y
-
-        vars(layer)["forward"] = recorded
-        self.watched.append(layer)
-
-    def unwatch(self) -> None:
-        for layer in self.watched:
-            del vars(layer)["forward"]
 
     def write(self, name: str, layer: Module, x: Tensor, y: Tensor) -> None:
         fields = fields_through(layer, self.fields.get(id(x)), x.shape, y.shape, self.image)

@@ -3,8 +3,7 @@
 Read in this order: first_not_finite, Place.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +32,11 @@ def first_not_finite(step: Step, x: Array, y: Array) -> Place | None:
     """
     model, optimizer = step.model, step.optimizer
     outputs: list[tuple[str, Tensor]] = []
-    with np.errstate(all="ignore"), _watched(model, lambda name, out: outputs.append((name, out))):
+
+    def see(name: str, layer: Module, x: Tensor, y: Tensor) -> None:
+        outputs.append((f"layer {name} ({layer!r})" if name else repr(layer), y))
+
+    with np.errstate(all="ignore"), model.watching(see):
         images = as_input(x, optimizer.params[0])
         model.train()
         optimizer.zero_grad()
@@ -100,27 +103,3 @@ def _updated(model: Module, optimizer: SGD) -> Place | None:
 
 def _counted(what: str, t: Tensor) -> str:
     return f"{what}: {not_finite(t.data):,} of {t.size:,} numbers"
-
-
-@contextmanager
-def _watched(model: Module, see: Callable[[str, Tensor], None]) -> Iterator[None]:
-    """Within this block every layer shows its output: its name in the model and what it is, and the tensor."""
-    layers = [(name, m) for name, m in model.named_modules() if not any(True for _ in m.children())]
-    for name, layer in layers:
-        vars(layer)["forward"] = _showing(f"layer {name} ({layer!r})" if name else repr(layer), layer.forward, see)
-    try:
-        yield
-    finally:
-        for _, layer in layers:
-            del vars(layer)["forward"]
-
-
-def _showing(
-    name: str, forward: Callable[[Tensor], Tensor], see: Callable[[str, Tensor], None]
-) -> Callable[[Tensor], Tensor]:
-    def shown(x: Tensor) -> Tensor:
-        y = forward(x)
-        see(name, y)
-        return y
-
-    return shown

@@ -4,13 +4,12 @@
         run = train(step, batches, test_batches, epochs=10)
     print(run.result.test_acc)
 
-Read in this order: train, train_epoch, evaluate; strides.py says how many batches are run at a time.
+Read in this order: train, train_epoch, evaluate.
 """
 
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from tinycnn.backend import to_device
 from tinycnn.data import Batches
 from tinycnn.execution import Step, make_step
 from tinycnn.nn import CrossEntropyLoss, Module
@@ -18,7 +17,6 @@ from tinycnn.optim import SGD
 from tinycnn.training.interrupt import Stop, stop_on_ctrl_c
 from tinycnn.training.observers import Observer, Told
 from tinycnn.training.run import Run
-from tinycnn.training.strides import resident, strides
 from tinycnn.training.trouble import Watch
 
 
@@ -79,10 +77,8 @@ def train(
 def train_epoch(step: Step, batches: Batches, run: Run, tell: Observer, stop: Stop) -> None:
     """The batches of epoch `run.epoch` from `run.batch` on, or as many as come before somebody asks to stop."""
     device = step.optimizer.params[0].device
-    for stride in strides(step, batches, run):  # one batch, as a rule
-        run.clock.start()
-        loss_sum, correct = stride.take()  # forward, backward, update
-        run.count(loss_sum, correct, stride.examples, stride.batches)
+    for done in step.sweep(batches, run):  # forward, backward, update: of one batch, as a rule
+        run.count(done.loss_sum, done.correct, done.examples, done.batches)
         point = run.add_point(step.optimizer.lr) if run.at_point else None  # reads the sums: here a GPU is waited for
         run.clock.stop(settled=device == "cpu" or point is not None)
         run.interrupted = stop.requested
@@ -105,10 +101,6 @@ def evaluate(trained: Step | Module, batches: Batches) -> tuple[float, float]:
     if not len(batches):
         raise ValueError("evaluate: there are no batches to evaluate on")
     run = Run()
-    if resident(trained, batches) and not batches.drop_last:
-        run.count(*trained.evaluate(batches.images, batches.labels), len(batches.labels))  # which makes batches of them
-        return run.means()
-    device = trained.optimizer.params[0].device
-    for x, y in batches.from_batch(0, 0):
-        run.count(*trained.evaluate(to_device(x, device), to_device(y, device)), len(y))
+    for done in trained.evaluate_all(batches):
+        run.count(done.loss_sum, done.correct, done.examples, done.batches)
     return run.means()

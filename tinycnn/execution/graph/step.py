@@ -1,14 +1,17 @@
 """step: the strategy "graph" as a training loop sees it: fused kernels in a CUDA graph, made anew when batches grow."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from tinycnn.backend import Array, array_module, device_of, to_device
+from tinycnn.data import Batches
 from tinycnn.execution.graph.plan import Plan
 from tinycnn.execution.graph.replay import Feed, Replay
+from tinycnn.execution.separable import Snapshot
 from tinycnn.execution.stages import UnsupportedModel, check_model
-from tinycnn.execution.step import Loss, Result, Step, check_batch
+from tinycnn.execution.step import Course, Loss, Result, Step, Swept, check_batch
 from tinycnn.functional import cross_entropy
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
@@ -36,12 +39,17 @@ class GraphStep(Step):
     def __init__(self, model: Module, loss: Loss, optimizer: SGD) -> None:
         super().__init__(model, loss, optimizer)
         self.description = "graph: fused kernels in a CUDA graph, to be compiled at the first batch"
-        self._smoothing = _label_smoothing(loss)
         self._replay: Replay | None = None
-        check_model(model)
-        _check_optimizer(optimizer, model)
+        self._check()
         if any(device_of(p.data) != "gpu" for p in optimizer.params):
             raise UnsupportedModel('graph: the model is on the CPU; move it with model.to("gpu")')
+
+    def _check(self) -> None:
+        """UnsupportedModel for what has no kernel; remembers what the kernels will be made for."""
+        check_model(self.model)
+        _check_optimizer(self.optimizer, self.model)
+        self._smoothing = _label_smoothing(self.loss)
+        self._known = Snapshot(self.model, self.loss)
 
     def __call__(self, x: Array, y: Array) -> Result:
         check_batch(x, y)
@@ -91,6 +99,27 @@ class GraphStep(Step):
         parts = [self._one(replay, "evaluate", x[i : i + size], y[i : i + size]) for i in cuts]
         return sum(losses[0] for losses, _ in parts), sum(corrects[0] for _, corrects in parts)
 
+    def sweep(self, batches: Batches, course: Course) -> Iterator[Swept]:
+        """Images that lie on the GPU are run up to the next measurement, in which time the GPU waits for nobody."""
+        if not _resident(batches):
+            yield from super().sweep(batches, course)
+            return
+        size, first = batches.batch_size, course.batch
+        order = to_device(batches.order(course.epoch)[: len(batches) * size], "gpu")  # without what is left out
+        while first < len(batches):
+            last = course.next_point(first)
+            course.clock.start()
+            losses, corrects = self.run(batches.images, batches.labels, order, size, first, last - first)
+            yield Swept(last - first, min(last * size, len(order)) - first * size, losses.sum(), corrects.sum())
+            first = last
+
+    def evaluate_all(self, batches: Batches) -> Iterator[Swept]:
+        """Images that lie on the GPU go through in one run."""
+        if not _resident(batches) or batches.drop_last:
+            yield from super().evaluate_all(batches)
+            return
+        yield Swept(len(batches), len(batches.labels), *self.evaluate(batches.images, batches.labels))
+
     def predict(self, x: Array) -> Array:
         """The logits (N, classes) of any number of images, as an array on the GPU."""
         replay = self._ready(x, None)
@@ -118,14 +147,20 @@ class GraphStep(Step):
             raise ValueError(f"graph: got a batch {x.dtype} {x.shape}, expected uint8 or float32")
         old, optimizer = self._replay, self.optimizer
         size = images or (old.plan.images if old else EVALUATION_BATCH)
-        if old and old.shape == x.shape[1:] and size <= old.plan.images and old.serves(optimizer):
+        fits = old is not None and old.shape == x.shape[1:] and size <= old.plan.images
+        if old and fits and old.serves(optimizer) and not any(self._known.changes()):
             return old
         self._replay = old = None  # frees the memory of the old before the new takes its own
-        _check_optimizer(optimizer, self.model)
+        self._check()
         plan = Plan(self.model, x.shape[1:], size, self._smoothing, optimizer.momentum != 0, optimizer.nesterov)
         self._replay = Replay(plan, x.shape[1:], optimizer)
         self.description = f"graph: {len(plan.train)} fused kernels in a CUDA graph, compiled for batches of {size}"
         return self._replay
+
+
+def _resident(batches: Batches) -> bool:
+    """Whether kernels can gather the batches by themselves: images that lie on the GPU, as bytes."""
+    return device_of(batches.images) == "gpu" and batches.images.dtype == "uint8"
 
 
 def _bytes(images: Array, labels: Array) -> tuple[Array, Array]:

@@ -1,4 +1,4 @@
-"""processes: micro-batches on forked processes that see one memory.
+"""processes: parts of a batch on forked processes that see one memory.
 
 Why not threads: Python runs one thread at a time, and a step makes hundreds of short NumPy calls that each take
 turns for the lock.  Forked processes share the parameters, the batch and the table of gradients in memory that
@@ -23,15 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn import random
 from tinycnn.backend import Array
-from tinycnn.execution.blas import single_threaded_blas
-from tinycnn.execution.parts import MOST, MicroBatchStep, evaluate_part, new_notes, run_part, shares
-from tinycnn.execution.step import Loss
-from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.execution.parts import MOST, Job, PartsStep
+from tinycnn.execution.separable import Snapshot
 
 SPIN = 2e-3  # seconds to ask a pipe again and again before sleeping at it: waking up takes longer than asking
+
+_callers_ends: set[Connection] = set()  # of the pipes of all open teams; a worker closes those that it inherits
 
 
 class WorkerError(RuntimeError):
@@ -44,30 +42,34 @@ def shared(shape: tuple[int, ...], dtype: Any) -> Array:
     return np.frombuffer(mmap.mmap(-1, max(size, 1)), dtype, math.prod(shape)).reshape(shape)
 
 
-class ProcessesStep(MicroBatchStep):
+class ProcessesStep(PartsStep):
     """Part k of a batch runs on worker k modulo the number of workers.
 
     While the step is open the parameters lie in shared memory, so that a change in place, such as load_state_dict,
-    reaches all workers; other changes to the model (a layer replaced, another loss) do not.
+    reaches all workers.  Any other change to the model or the loss, a layer replaced, a parameter frozen, is noticed
+    before the next batch, and workers that know it are forked anew.  RuntimeError where a model keeps what could
+    change unnoticed.
     """
 
     strategy = "processes"
 
-    def __init__(self, model: Module, loss: Loss, optimizer: SGD, workers: int, micro_batch: int | None) -> None:
-        if not sys.platform.startswith("linux"):
-            raise RuntimeError(f"make_step: processes needs Linux's fork, this is {sys.platform}; use threads")
-        super().__init__(model, loss, optimizer, workers, micro_batch)
-        self._blas = single_threaded_blas()
+    def __init__(self, *how: Any) -> None:
+        if reason := why_no_workers():
+            raise RuntimeError(f"make_step: processes cannot run here: {reason}; use threads")
+        super().__init__(*how)
         for p, home in zip(self.params, self.split(shared(self.total.shape, self.total.dtype)), strict=True):
             home[...] = p.data
             p.data = home
         self._homes = [p.data for p in self.params]
+        self._engine = self.new_engine()  # fork gives each worker one of its own
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
+        self._known = Snapshot(self.model, self.loss)  # what the team knows of the model
         self._closed = False
-        self.description = f"processes: micro-batches of {micro_batch or MOST} on {workers} processes, one memory"
+        processes = f"{self.workers} process{'es' * (self.workers > 1)}"
+        self.description = f"processes: parts of {self.micro_batch or MOST} on {processes}, one memory"
 
-    def run_parts(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
+    def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         if self._closed:
             raise RuntimeError("step: this step is closed, or a worker of it has died; make another with make_step")
         if any(p.data is not home for p, home in zip(self.params, self._homes, strict=True)):
@@ -75,88 +77,114 @@ class ProcessesStep(MicroBatchStep):
                 "step: a parameter's array was replaced while the step was open, so the workers no longer see it; "
                 "change it in place (p.data[...] = values), or close this step and make another"
             )
-        parts = self.parts(len(y))
         if not self._fits(x, y):
             self._start(x, y)
         self._x[: len(x)], self._y[: len(y)] = x, y
-        order = (len(y), train, random.get_state(), shares(self.loss, y, parts))
-        helping = min(len(parts), self.workers) - 1  # nobody is woken for nothing
+        K = len(job.shares)
+        helping = min(K, self.workers) - 1  # nobody is woken for nothing
         try:
-            for _, pipe in self._team[:helping]:
-                pipe.send(order)
-            errors = [self._work(0, order), *(self._reply(i) for i in range(helping))]
+            for i in range(helping):
+                self._send(i, job)
+            errors = [self._work(0, job), *(self._reply(i) for i in range(helping))]
         except BaseException:
             self.close()  # a process died or the user interrupted: the others' replies would come too late
             raise
         for error in errors:
             if error is not None:
                 raise error
-        return self._table[: len(parts)], self._notes[: len(parts)]
+        return self._table[:K], self._notes[:K]
 
-    def _work(self, worker: int, order: tuple[int, bool, tuple[int, int], list[float]]) -> Exception | None:
+    def _work(self, worker: int, job: Job) -> Exception | None:
         """Run this worker's parts of the batch in shared memory; the error, if there was one."""
-        examples, train, state, part_shares = order
-        x, y, parts = self._x[:examples], self._y[:examples], self.parts(examples)
+        x, y, which = self._x[: job.examples], self._y[: job.examples], range(worker, len(job.shares), self.workers)
         try:
-            for k in range(worker, len(parts), self.workers):
-                if train:
-                    run_part(self, x, y, parts[k], part_shares[k], state, self._table[k], self._notes[k])
-                else:
-                    evaluate_part(self, x, y, parts[k], part_shares[k], self._notes[k])
+            self.work(self._engine, which, x, y, job, self._table, self._notes)
         except Exception as error:
             return error
         return None
 
+    def _send(self, i: int, job: Job) -> None:
+        try:
+            self._team[i][1].send(job)
+        except OSError:
+            raise self._died(i) from None
+
     def _reply(self, i: int) -> Exception | None:
         """Wait for worker i + 1: None where all went well, or its error, with the worker's traceback as its cause."""
-        process, pipe = self._team[i]
+        pipe = self._team[i][1]
         try:
             _ask(pipe)
             error, text = pickle.loads(pipe.recv_bytes())
         except (EOFError, OSError):
-            process.join(1)
-            raise WorkerError(
-                f"step: worker process {i + 1} ended with exit code {process.exitcode} in the middle of a step; "
-                "the parameters are those after the last whole step.  Exit code -9 is often the system running out "
-                "of memory: use fewer workers or smaller micro-batches"
-            ) from None
+            raise self._died(i) from None
         if error is not None:
             error.__cause__ = WorkerError(f"in worker process {i + 1}\n{text}")
         answer: Exception | None = error
         return answer
 
+    def _died(self, i: int) -> WorkerError:
+        process = self._team[i][0]
+        process.join(1)
+        return WorkerError(
+            f"step: worker process {i + 1} ended with exit code {process.exitcode} in the middle of a step; "
+            "the parameters are those after the last whole step.  Exit code -9 is often the system running out "
+            "of memory: use fewer workers or smaller micro-batches"
+        )
+
     def _fits(self, x: Array, y: Array) -> bool:
-        """Whether the shared batch has room for this one, of its shapes and dtypes, and the team is there."""
+        """Whether the shared batch has room for this one, of its shapes and dtypes, and the team knows the model."""
         return (
             bool(self._team or self.workers == 1)
+            and not any(self._known.changes())
             and len(x) <= len(self._x)
             and (x.shape[1:], x.dtype, y.shape[1:], y.dtype)
             == (self._x.shape[1:], self._x.dtype, self._y.shape[1:], self._y.dtype)
         )
 
     def _start(self, x: Array, y: Array) -> None:
-        """Make room for batches like this one, and fork the team, which inherits it."""
+        """Make room for batches like this one, and fork the team, which inherits it, and the model as it is."""
         self._dismiss()
-        K = len(self.parts(len(y)))
+        self._known = Snapshot(self.model, self.loss)
+        if self.workers > 1 and (unseen := next(self._known.unseen(), None)):
+            raise RuntimeError(
+                f"make_step: the workers of processes would each have their own {unseen}, and its changes could not "
+                'be told; use strategy "threads" or "plain"'
+            )
+        K = len(self.cut(len(y)))
         self._x, self._y = shared(x.shape, x.dtype), shared(y.shape, y.dtype)
         self._table = shared((K, len(self.total)), self.total.dtype)
-        notes = new_notes(K, len(self.params))
+        notes = self.new_notes(K)
         self._notes = shared(notes.shape, notes.dtype)
+        try:
+            for worker in range(1, self.workers):
+                self._team.append(self._fork(worker))
+        except BaseException:
+            self._dismiss()
+            raise
+
+    def _fork(self, worker: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
+        """A process that serves as this worker, and the caller's end of its pipe."""
         fork = multiprocessing.get_context("fork")
-        for worker in range(1, self.workers):
-            mine, theirs = fork.Pipe()
-            ends = theirs, mine
-            process = fork.Process(target=_serve, args=(self, worker, *ends), name=f"tinycnn-{worker}", daemon=True)
+        mine, theirs = fork.Pipe()
+        _callers_ends.add(mine)
+        process = fork.Process(target=_serve, args=(self, worker, theirs), name=f"tinycnn-{worker}", daemon=True)
+        try:
             with warnings.catch_warnings():
                 # Python, and JAX where it is loaded, warn of threads that may hold locks during fork.  BLAS's own
                 # threads are idle here and prepared for it (pthread_atfork); the child runs NumPy and nothing else.
                 warnings.simplefilter("ignore")
                 process.start()
+        except BaseException:
+            _callers_ends.discard(mine)
+            mine.close()
+            raise
+        finally:
             theirs.close()  # so that this pipe ends when the worker does
-            self._team.append((process, mine))
+        return process, mine
 
     def _dismiss(self) -> None:
         for _, pipe in self._team:
+            _callers_ends.discard(pipe)
             pipe.close()  # the worker reads the end of the pipe, and returns
         for process, _ in self._team:
             process.join(2)
@@ -173,21 +201,31 @@ class ProcessesStep(MicroBatchStep):
         for p, home in zip(self.params, self._homes, strict=True):
             if p.data is home:
                 p.data = home.copy()
-        self._blas.restore_original_limits()
+        self.blas()
 
 
-def _serve(step: ProcessesStep, worker: int, pipe: Connection, callers_end: Connection) -> None:
-    """The life of a worker process: wait for an order, run it, reply; until the pipe ends."""
+def why_no_workers() -> str:
+    """Empty where workers can be forked from this process; else what is in the way."""
+    if not sys.platform.startswith("linux"):
+        return f"they need Linux's fork, and this is {sys.platform}"
+    if multiprocessing.current_process().daemon:
+        return "this process is itself a worker (of a multiprocessing.Pool, say), and may have none"
+    return ""
+
+
+def _serve(step: ProcessesStep, worker: int, pipe: Connection) -> None:
+    """The life of a worker process: wait for a job, run it, reply; until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the calling process's affair
-    for inherited in (callers_end, *(pipe for _, pipe in step._team)):
-        inherited.close()  # held open here, they would hide from this worker and the others that the caller is gone
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for inherited in _callers_ends:
+        inherited.close()  # held open here, they would hide from the workers of any team that the caller is gone
     parent = os.getppid()
     while os.getppid() == parent:
         try:
             _ask(pipe)
-            order = pipe.recv()
-            step.model.train(order[1])
-            pipe.send_bytes(_packed(step._work(worker, order)))
+            job = pipe.recv()
+            step.model.train(job.train)
+            pipe.send_bytes(_packed(step._work(worker, job)))
         except (EOFError, OSError):
             break
     os._exit(0)  # leave at once: what the parent registered to happen at exit is the parent's

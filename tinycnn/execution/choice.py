@@ -1,0 +1,104 @@
+"""choice: which strategy a step gets, and how many workers."""
+
+import math
+import os
+import threading
+from pathlib import Path
+
+from tinycnn.execution.blas import can_limit_blas
+from tinycnn.execution.graph.step import GraphStep
+from tinycnn.execution.plain import PlainStep
+from tinycnn.execution.separable import Snapshot, why_not_separable
+from tinycnn.execution.stages import UnsupportedModel
+from tinycnn.execution.step import Loss, Step
+from tinycnn.execution.teams.processes import ProcessesStep, why_no_workers
+from tinycnn.execution.teams.threads import ThreadsStep
+from tinycnn.nn import Module
+from tinycnn.optim import SGD
+
+STRATEGIES = ("auto", "plain", "threads", "processes", "graph")
+
+WAITING = ("ipykernel", "IPython", "zmq", "tornado", "tqdm", "debugpy")  # whose threads wait, and never multiply
+
+
+def make_step(
+    model: Module,
+    loss: Loss,
+    optimizer: SGD,
+    strategy: str = "auto",
+    workers: int | None = None,
+    micro_batch: int | None = None,
+) -> Step:
+    """A Step that trains `model` by `optimizer` on batches of any size; close it, or use it in a `with` block.
+
+    "auto" takes the fastest that is known to be right.  On a CPU that is "processes", or "threads" where processes
+    cannot be forked, if every layer is `per_example` and the loss is the engine's; else "plain".  On a GPU it is
+    "graph" where that knows the layers, else "plain".  The step's description says which, and why.  `workers` is the
+    number of cores unless given, and `micro_batch` the images that are computed at once.  ValueError for an unknown
+    strategy or numbers below 1; UnsupportedModel, which names the layer, where graph has no kernel for it;
+    RuntimeError where the strategy cannot run here, with the reason.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
+    on_gpu = optimizer.params[0].device == "gpu"
+    if strategy == "auto" and on_gpu:
+        return _fastest_on_gpu(model, loss, optimizer)
+    strategy, reason = _fastest(model, loss, workers) if strategy == "auto" else (strategy, "")
+    if strategy == "plain":
+        step: Step = PlainStep(model, loss, optimizer)
+    elif strategy == "graph":
+        step = GraphStep(model, loss, optimizer)
+    else:
+        kind = ThreadsStep if strategy == "threads" else ProcessesStep
+        step = kind(model, loss, optimizer, cores() if workers is None else workers, micro_batch)
+    step.description += reason
+    return step
+
+
+def _fastest_on_gpu(model: Module, loss: Loss, optimizer: SGD) -> Step:
+    """Graph where it can run the model; else plain, which says what was in the way."""
+    try:
+        return GraphStep(model, loss, optimizer)
+    except UnsupportedModel as problem:
+        step = PlainStep(model, loss, optimizer)
+        step.description += f", not graph: {str(problem).removeprefix('graph: ').split(';')[0]}"
+        return step
+
+
+def _fastest(model: Module, loss: Loss, workers: int | None) -> tuple[str, str]:
+    """The strategy that "auto" stands for on a CPU, and what to add to its description."""
+    if doubt := why_not_separable(model, loss):
+        return "plain", f", not in parts: {doubt}"
+    if not can_limit_blas():
+        return "plain", '; faster with threadpoolctl: pip install "tinycnn[train]"'
+    if (workers or cores()) == 1:
+        return "threads", ""
+    if reason := why_no_workers() or _why_no_fork() or next(Snapshot(model, loss).unseen(), ""):
+        return "threads", f", not processes: {reason}"
+    return "processes", ""
+
+
+def _why_no_fork() -> str:
+    """Empty where no other thread of this process can be in the middle of something that a fork would break off."""
+    for thread in threading.enumerate():
+        does = getattr(getattr(thread, "_target", None), "__module__", None) or type(thread).__module__
+        if thread is not threading.current_thread() and not str(does).startswith(WAITING):
+            return f"another thread ({thread.name}) is running, whose locks a forked process would inherit"
+    return ""
+
+
+def cores() -> int:
+    """The processor cores that this process may use: by affinity, OMP_NUM_THREADS, and the control group's quota."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    limits = [found, _quota(), int(asked) if asked.isdigit() and int(asked) else found]
+    return max(1, min(limits))
+
+
+def _quota(root: Path = Path("/sys/fs/cgroup")) -> int:
+    """Cores' worth of time that Linux's control group grants, rounded up; very many where there is no limit."""
+    try:
+        time, period = (root / "cpu.max").read_text(encoding="ascii").split()
+        return 1 << 30 if time == "max" else math.ceil(int(time) / int(period))
+    except (OSError, ValueError):
+        return 1 << 30

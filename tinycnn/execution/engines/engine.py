@@ -1,0 +1,29 @@
+"""engine: what every engine promises to whoever runs the parts of a batch."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinycnn.backend import Array
+
+
+class Engine(Protocol):
+    """Computes parts of a batch for one worker, which calls it from one thread at a time.
+
+    x, y are a part's examples (n, ...) and labels (n, ...) as the step was given them.  share is what the part's mean
+    loss counts for in the batch's; 0 where all its labels are ignored.  note is the part's record, see `note_type`.
+    """
+
+    name: str
+
+    def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
+        """Add the gradient of share * loss to `gradients`, one array per parameter, of its shape; fill in the note."""
+
+    def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
+        """Fill in the note's loss and correct, in evaluation mode and without gradients."""
+
+
+def note_type(parameters: int) -> "np.dtype[Any]":
+    """A part's record: its share of the mean loss, right answers, random calls made, and the parameters it reached."""
+    return np.dtype([("loss", "f8"), ("correct", "i8"), ("calls", "i8"), ("reached", "?", (parameters,))])

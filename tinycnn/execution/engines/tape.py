@@ -1,0 +1,43 @@
+"""tape: a part of a batch by the tape, whatever the model is: forward, loss, backward, as anybody would write it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn.autograd.tape import Leaf, run_backward
+from tinycnn.autograd.tensor import Tensor
+from tinycnn.backend import Array
+from tinycnn.execution.step import Loss, as_input, count_correct, evaluate_whole
+from tinycnn.nn import Module
+
+
+class TapeEngine:
+    """Keeps nothing between parts, so that one serves all threads."""
+
+    name = "tape"
+
+    def __init__(self, model: Module, loss: Loss, params: Sequence[Tensor]) -> None:
+        self.model, self.loss, self.params = model, loss, params
+        self.place = {id(p): i for i, p in enumerate(params)}
+
+    def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
+        def deposit(leaf: Leaf, gradient: Array) -> None:
+            if (i := self.place.get(id(leaf))) is not None:
+                gradients[i][...] += gradient
+                note["reached"][i] = True
+
+        logits = self.model(as_input(x, self.params[0]))
+        loss = self.loss(logits, y)
+        note["loss"], note["correct"] = counted(loss.data, share), count_correct(logits, y)
+        if loss.grad_fn is not None and share:
+            run_backward(loss.grad_fn, np.full_like(loss.data, share), deposit)
+
+    def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
+        summed, note["correct"] = evaluate_whole(self.model, self.loss, self.params[0], x, y)
+        note["loss"] = counted(summed / len(y), share)
+
+
+def counted(loss: Array | float, share: float) -> Array | float:
+    """What a part's loss adds to the batch's: nothing where its labels are all ignored, and its own mean is 0 / 0."""
+    return loss * share if share else 0.0

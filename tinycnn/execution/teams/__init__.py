@@ -1,0 +1,7 @@
+"""teams: where the parts of a batch run.
+
+    threads      of this process; with one worker, in the calling thread
+    processes    forked from this one, which see one memory; Linux
+
+Both give the same bits for any number of workers.  What computes a part is an engine (../engines).
+"""
