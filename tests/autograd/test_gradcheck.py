@@ -331,3 +331,18 @@ def test_records_again_afterwards(rng):
 def test_unsuitable_inputs(function, make, error, text):
     with pytest.raises(error, match=text):
         gradcheck(function, make())
+
+
+# A backward that writes where it must not
+
+
+def test_a_backward_that_writes_into_its_gradient_is_refused_by_name(function_with, rng):
+    def backward(ctx, dy):
+        dy[ctx.inputs[0] <= 0] = 0
+        return dy
+
+    relu = function_with(save_and(lambda x: np.maximum(x, 0)), backward)
+    x = leaf(rng, 3, 4)
+    for use in (relu, lambda x: x + relu(x)):
+        with pytest.raises(ValueError, match=r"suspect: backward writes into dy, .* work on dy.copy\(\)"):
+            gradcheck(use, x)

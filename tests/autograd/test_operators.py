@@ -572,3 +572,32 @@ def test_random_expressions_agree_with_torch(seed):
                 scale = 1 + float(r.grad.abs().max())
                 assert_close(t.grad.numpy() / scale, r.grad.numpy() / scale, rtol=1e-8, atol=1e-8)
         compared += 1
+
+
+@pytest.mark.parametrize(
+    "pack", [lambda i: i, lambda i: (slice(None), i), lambda i: [i]], ids=["alone", "tuple", "list"]
+)
+def test_an_index_array_may_change_before_backward(pack):
+    x, index = tensor(np.zeros((3, 3)), requires_grad=True), np.array([0, 2])
+    y = x[pack(index)]
+    index[...] = 1
+    y.sum().backward()
+    expected = np.zeros((3, 3))
+    np.add.at(expected, pack(np.array([0, 2])), 1)
+    assert np.array_equal(x.grad.numpy(), expected)
+
+
+def test_the_mean_of_many_half_precision_numbers_has_a_gradient():
+    x = tensor(np.ones(70_000, np.float16), requires_grad=True)
+    y = x.mean()
+    y.backward()
+    assert y.item() == 1 and x.grad.dtype == np.float16
+    np.testing.assert_allclose(x.grad.numpy(), np.float16(1 / 70_000))
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero")
+@pytest.mark.parametrize(("exponent", "slope"), [(-1.0, -np.inf), (0.0, 0), (0.5, 0), (2.0, 0)])
+def test_the_slope_of_a_power_of_0_by_its_exponent(exponent, slope):
+    b = tensor(np.array(exponent), requires_grad=True)
+    (tensor(np.array(0.0)) ** b).backward()
+    assert b.grad.item() == slope  # as torch has it

@@ -438,3 +438,42 @@ def test_context_keeps_by_name(rng):
     x = leaf(rng, 2)
     ctx = x.exp().grad_fn.ctx
     assert np.array_equal(ctx.y, np.exp(x.data)) and ctx.needs == [True]
+
+
+def test_a_gradient_that_two_inputs_share_cannot_be_spoilt_by_one_of_them(rng):
+    """x + relu(x) with a relu that works in place, as many write it: without a copy it would change x's other share."""
+
+    class InPlaceReluOp(Op, name="in_place_relu"):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save(x=x)
+            return np.maximum(x, 0)
+
+        @staticmethod
+        def backward(ctx, dy):
+            dy *= ctx.x > 0
+            return dy
+
+    x = tinycnn.tensor([-1.0, 1.0, -1.0], requires_grad=True)
+    try:
+        with pytest.raises(ValueError, match="in_place_relu: backward writes into dy"):
+            (x + InPlaceReluOp.apply(x)).sum().backward()
+    finally:
+        OPS.pop("in_place_relu")
+
+
+def test_another_error_of_a_backward_is_left_as_it_is():
+    class BrokenOp(Op, name="broken"):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, dy):
+            raise ValueError("no such luck")
+
+    try:
+        with pytest.raises(ValueError, match="^no such luck$"):
+            BrokenOp.apply(tinycnn.tensor([1.0], requires_grad=True)).backward()
+    finally:
+        OPS.pop("broken")

@@ -74,7 +74,7 @@ ENGINE = {  # name: (function, arrays, other arguments, how many NumPy-like call
     "sigmoid": (sigmoid.values, 2, (), 4),
     "sigmoid's slopes": (sigmoid.slopes, 3, (), 3),
     "tanh's slopes": (tanh.slopes, 3, (), 3),
-    "relu's slopes": (relu.slopes, 3, (), 2),
+    "relu's slopes": (relu.slopes, 3, (), 3),
     "SGD": (sgd.move, 2, (None, 0.1, 0.0, None, None, None), 2),
     "SGD with everything": (sgd.move, 3, HYPERPARAMETERS, 9),
 }
@@ -86,7 +86,8 @@ def test_cupy_makes_one_kernel_of_it(name, dtype):
     cp = pytest.importorskip("cupy")
     function, arrays, rest, operations = ENGINE[name]
     nowhere = cp.cuda.MemoryPointer(cp.cuda.UnownedMemory(0, 1024, None, 0), 0)
-    args = [cp.ndarray((3, 4), dtype, nowhere) for _ in range(arrays)]
+    dtypes = [dtype] * arrays if function is not relu.slopes else [dtype, *[f"i{np.dtype(dtype).itemsize}"] * 2]
+    args = [cp.ndarray((3, 4), kind, nowhere) for kind in dtypes]
     kernel = traced(cp, function.__wrapped__, (*args, *rest))
     assert f"// {operations} operations" in kernel.operation
     other = {np.float32: "double", np.float64: "float"}[dtype]

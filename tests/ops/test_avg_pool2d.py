@@ -120,7 +120,7 @@ def test_float32_gradients_are_float32(case, rng, device):
     ("shape", "options", "error", "text"),
     [
         ((3, 8, 8), {"kernel_size": 2}, ValueError, r"avg_pool2d: x must have 4 axes \(N, C, H, W\), got shape \(3, 8"),
-        ((0, 3, 8, 8), {"kernel_size": 2}, ValueError, r"avg_pool2d: x is empty, got shape \(0, 3, 8, 8\)"),
+        ((2, 0, 8, 8), {"kernel_size": 2}, ValueError, r"avg_pool2d: x is empty, got shape \(2, 0, 8, 8\)"),
         ((1, 1, 8, 8), {"kernel_size": 0}, ValueError, "avg_pool2d: kernel_size must be at least 1, got 0"),
         ((1, 1, 8, 8), {"kernel_size": (2, 2, 2)}, TypeError, "kernel_size must be an int or a pair"),
         ((1, 1, 8, 8), {"kernel_size": True}, TypeError, "kernel_size must be an int or a pair"),
@@ -180,3 +180,11 @@ def test_agrees_with_torch_in_random_settings(rng):
             )
         except AssertionError as error:
             raise AssertionError(f"avg_pool2d of {x.shape} with {arguments}: {error}") from error
+
+
+def test_in_ceil_mode_a_window_larger_than_the_image_is_one_window(device):
+    x = tinycnn.tensor(np.arange(4.0).reshape(1, 1, 2, 2), device=device, requires_grad=True)
+    y = F.avg_pool2d(x, 3, 2, ceil_mode=True)
+    y.sum().backward()
+    assert y.numpy().tolist() == [[[[1.5]]]]
+    assert x.grad.numpy().tolist() == [[[[0.25, 0.25], [0.25, 0.25]]]]

@@ -192,7 +192,7 @@ def test_no_gradient_is_computed_for_an_image_that_needs_none(rng):
         ),
         ((2, 3, 8, 8), (6, 3, 5, 5), None, {"dilation": 1.5}, TypeError, "dilation must be an int or a pair"),
         ((2, 3, 8, 8), (6, 3, 5, 5), None, {"groups": 2}, ValueError, "groups must divide the 3 channels"),
-        ((0, 3, 8, 8), (6, 3, 5, 5), None, {}, ValueError, r"conv2d: x is empty, got shape \(0, 3, 8, 8\)"),
+        ((2, 3, 8, 0), (6, 3, 5, 5), None, {}, ValueError, r"conv2d: x is empty, got shape \(2, 3, 8, 0\)"),
     ],
 )
 def test_errors(x, w, b, options, error, text):
@@ -208,7 +208,7 @@ def test_error_for_mixed_dtypes(rng):
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="conv2d: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="conv2d: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.conv2d(np.zeros((1, 1, 3, 3)), tinycnn.tensor([[[[1.0]]]]))
 
 
@@ -227,3 +227,10 @@ def test_agrees_with_torch(case, rng):
     assert_close(y, expected)
     for t, r in zip(inputs, theirs, strict=True):
         assert_close(t.grad, r.grad)
+
+
+def test_numbers_of_numpys_are_numbers(rng):
+    x, w = leaf(rng, 2, 4, 5, 5), leaf(rng, 4, 2, 3, 3)
+    y = F.conv2d(x, w, None, np.int64(2), np.int32(1), groups=np.int64(2))
+    assert_close(y, F.conv2d(x, w, None, 2, 1, groups=2))
+    assert_close(F.dropout(x, np.float32(0)), x)

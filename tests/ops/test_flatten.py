@@ -70,7 +70,7 @@ def test_errors(shape, start_dim, error, text):
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="flatten: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="flatten: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.flatten(np.zeros((3, 4)))
 
 

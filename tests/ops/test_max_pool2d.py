@@ -159,7 +159,7 @@ def test_errors(shape, options, error, text):
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="max_pool2d: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="max_pool2d: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.max_pool2d(np.zeros((1, 1, 3, 3)), 2)
 
 
@@ -193,3 +193,19 @@ def test_agrees_with_torch_in_random_settings_with_ties(rng):
             )
         except AssertionError as error:
             raise AssertionError(f"max_pool2d of {x.shape} with {arguments}: {error}") from error
+
+
+def test_in_ceil_mode_a_window_larger_than_the_image_is_one_window(device):
+    x = tinycnn.tensor(np.arange(4.0).reshape(1, 1, 2, 2), device=device, requires_grad=True)
+    y = F.max_pool2d(x, 3, 2, ceil_mode=True)
+    y.sum().backward()
+    assert y.numpy().tolist() == [[[[3.0]]]]
+    assert x.grad.numpy().tolist() == [[[[0, 0], [0, 1]]]]
+
+
+@pytest.mark.parametrize("stride", [2, 1])
+def test_an_infinite_gradient_reaches_the_maximum_alone(stride, device):
+    x = tinycnn.tensor(np.arange(16.0).reshape(1, 1, 4, 4), device=device, requires_grad=True)
+    y = F.max_pool2d(x, 2, stride)
+    y.backward(tinycnn.tensor(np.full(y.shape, np.inf), device=device))
+    assert set(x.grad.numpy().ravel()) == {0, np.inf}

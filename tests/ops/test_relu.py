@@ -35,6 +35,13 @@ def test_infinity_and_nan(dtype, device):
     assert y[:2].tolist() == [0, np.inf] and np.isnan(y[2])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_no_gradient_comes_through_where_the_slope_is_0_not_even_an_infinite_one(dtype, device):
+    x = tinycnn.tensor(np.array([-1, 0, 2, np.nan]), dtype, device, requires_grad=True)
+    F.relu(x).backward(tinycnn.tensor(np.array([np.inf, np.nan, np.inf, 7]), dtype, device))
+    assert x.grad.numpy().tolist() == [0, 0, np.inf, 7]  # as torch has it
+
+
 # 2. The definition
 
 
@@ -82,7 +89,7 @@ def test_error_for_integers():
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="relu: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="relu: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.relu(np.zeros(3))
 
 
@@ -99,3 +106,9 @@ def test_agrees_with_torch_at_zero(rng):
     torch = pytest.importorskip("torch")
     x = tinycnn.tensor(rng.integers(-1, 2, (4, 5)), np.float64, requires_grad=True)
     assert_agrees_with_torch(F.relu, torch.relu, [x], rng)
+
+
+def test_error_for_a_tensor_of_another_library_names_it():
+    torch = pytest.importorskip("torch")
+    with pytest.raises(TypeError, match=r"relu: x must be a tinycnn.Tensor, got torch.Tensor; wrap it with"):
+        F.relu(torch.zeros(2))

@@ -26,11 +26,20 @@ def test_gradient_by_hand(device):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_of_any_size(dtype, device):
-    x = tinycnn.tensor(np.array([-np.inf, -1e30, -100, 100, 1e30, np.inf, np.nan]), dtype, device, requires_grad=True)
+    x = tinycnn.tensor(np.array([-np.inf, -1e30, -1000, 100, 1e30, np.inf, np.nan]), dtype, device, requires_grad=True)
     y = F.sigmoid(x)
     y.sum().backward()
     assert y.numpy()[:6].tolist() == [0, 0, 0, 1, 1, 1] and np.isnan(y.numpy()[6])
     assert x.grad.numpy()[:6].tolist() == [0] * 6
+
+
+@pytest.mark.parametrize(("x", "slope"), [(-20.0, 1.0), (-80.0, 1.0), (-12.0, 0.99999386), (20.0, 2.0611536e-9)])
+def test_the_logarithm_of_a_small_sigmoid_has_its_value_and_its_slope(x, slope, device):
+    x = tinycnn.tensor([x], np.float32, device, requires_grad=True)
+    y = F.sigmoid(x).log()
+    y.backward()
+    np.testing.assert_allclose(y.numpy(), -np.log1p(np.exp(-x.numpy().astype(float))), rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(x.grad.numpy(), slope, rtol=1e-6, atol=1e-7)
 
 
 # 2. The definition
@@ -82,7 +91,7 @@ def test_error_for_integers():
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="sigmoid: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="sigmoid: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.sigmoid(np.zeros(3))
 
 

@@ -83,7 +83,7 @@ def test_error_for_integers():
 
 
 def test_error_for_an_array():
-    with pytest.raises(TypeError, match="tanh: x must be a Tensor, got ndarray; wrap it"):
+    with pytest.raises(TypeError, match="tanh: x must be a tinycnn.Tensor, got numpy.ndarray; wrap it"):
         F.tanh(np.zeros(3))
 
 

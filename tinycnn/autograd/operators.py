@@ -11,7 +11,7 @@ import numpy as np
 
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op
-from tinycnn.backend import Array, array_module, device_of, gemm, to_device
+from tinycnn.backend import Array, array_module, device_of, gemm, to_device, wide
 
 Axes = tuple[int, ...]
 
@@ -95,8 +95,8 @@ class PowOp(Op, name="pow"):
         if ctx.needs[0]:  # b * a**(b - 1); where b is 0 the power is constant, also at a = 0
             slope = b * a ** xp.where(b == 0, xp.ones_like(b), b - 1)
             da = unbroadcast(dy * slope, a.shape)
-        if ctx.needs[1]:  # y * log(a); where y is 0, at a = 0, the limit is 0
-            db = unbroadcast(dy * ctx.y * xp.log(xp.where(a == 0, xp.ones_like(a), a)), b.shape)
+        if ctx.needs[1]:  # y * log(a); where a is 0, the limit from above: 0, or -inf where y is infinite
+            db = unbroadcast(dy * ctx.y * xp.log(xp.where((a == 0) & (b >= 0), xp.ones_like(a), a)), b.shape)
         return da, db
 
 
@@ -203,7 +203,7 @@ class MeanOp(Op, name="mean"):
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        return _expand(dy / ctx.count, ctx.axis, ctx.shape)
+        return _expand((wide(dy) / ctx.count).astype(dy.dtype, copy=False), ctx.axis, ctx.shape)
 
 
 class MaxOp(Op, name="max"):
@@ -254,7 +254,7 @@ class PermuteOp(Op, name="permute"):
 class IndexOp(Op, name="index"):
     @staticmethod
     def forward(ctx: Context, x: Array, index: Any) -> Array:
-        ctx.save(index=index, shape=x.shape)
+        ctx.save(index=_kept(index), shape=x.shape)
         y: Array = x[index]
         return y
 
@@ -267,6 +267,13 @@ class IndexOp(Op, name="index"):
         else:
             xp.add.at(dx, ctx.index, dy)  # slow, but unlike dx[index] += dy it counts an element that was picked twice
         return dx
+
+
+def _kept(index: Any) -> Any:
+    """The index as it is now: arrays in it are the caller's, who may change them before backward."""
+    if isinstance(index, (tuple, list)):
+        return type(index)(map(_kept, index))
+    return index.copy() if hasattr(index, "copy") else index
 
 
 def _picks_once(index: Any) -> bool:

@@ -110,7 +110,17 @@ def _input_gradients(node: Node, dy: Array) -> tuple[Array | None, ...]:
         )
     for watcher in node.watchers.values():
         watcher(dy)
-    answer = node.backward(node.ctx, dy)
+    if isinstance(dy, np.ndarray):  # other inputs may hold the same memory; CuPy has nothing like it
+        dy = dy.view()
+        dy.flags.writeable = False
+    try:
+        answer = node.backward(node.ctx, dy)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise ValueError(
+            f"{node.name}: backward writes into dy, which is other inputs' gradient as well; work on dy.copy()"
+        ) from error
     gradients = answer if isinstance(answer, tuple) else (answer,)
     if len(gradients) != len(node.sources):
         raise RuntimeError(f"{node.name}: backward returned {len(gradients)} gradients for {len(node.sources)} inputs")

@@ -9,11 +9,14 @@ from tinycnn.backend.arrays import (
     as_array,
     batch_first,
     batch_last,
+    bits,
     device_of,
     from_dlpack,
     strided,
     to_device,
     to_numpy,
+    type_name,
+    wide,
 )
 from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
@@ -27,6 +30,7 @@ __all__ = [
     "as_array",
     "batch_first",
     "batch_last",
+    "bits",
     "cupy_problem",
     "device_of",
     "from_dlpack",
@@ -38,5 +42,7 @@ __all__ = [
     "strided",
     "to_device",
     "to_numpy",
+    "type_name",
+    "wide",
     "workspace_limit",
 ]

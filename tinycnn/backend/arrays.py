@@ -15,13 +15,34 @@ _NUMPY = (np.ndarray, np.generic)  # NumPy's reductions return scalars, which co
 
 
 def array_module(x: Array) -> ModuleType:
-    """NumPy for NumPy's arrays and scalars, CuPy for CuPy's."""
-    return np if isinstance(x, _NUMPY) else devices.cupy()
+    """NumPy for NumPy's arrays and scalars, CuPy for CuPy's; TypeError for anything else."""
+    return np if device_of(x) == "cpu" else devices.cupy()
 
 
 def device_of(x: Array) -> str:
-    """ "cpu" or "gpu"."""
-    return "cpu" if isinstance(x, _NUMPY) else "gpu"
+    """ "cpu" or "gpu"; TypeError for what is no array."""
+    if isinstance(x, _NUMPY):
+        return "cpu"
+    if not devices.is_cupy(x):
+        raise TypeError(f"expected a NumPy or CuPy array, got {type_name(x)}")
+    return "gpu"
+
+
+def type_name(x: Any) -> str:
+    """The name of x's type for people, with the library where that is not Python's own: "torch.Tensor", "list"."""
+    kind = type(x)
+    library = kind.__module__.split(".")[0]
+    return kind.__name__ if library in ("builtins", "__main__") else f"{library}.{kind.__name__}"
+
+
+def bits(x: Array) -> Array:
+    """x seen as integers of the same width.  Times a mask they are x or exactly 0, also where x is infinite or NaN."""
+    return x.view(f"i{x.itemsize}")
+
+
+def wide(x: Array) -> Array:
+    """x in the precision of sums: numbers in half precision may add up to more than that holds."""
+    return x.astype(np.float32) if x.dtype == np.float16 else x
 
 
 def batch_last(x: Array) -> Array:
@@ -48,7 +69,7 @@ def as_array(x: Any) -> Array:
         return x
     if hasattr(x, "__array__"):
         return np.asarray(x)  # NumPy's own too: of its subclasses, the plain array
-    raise TypeError(f"expected a NumPy or CuPy array, got {type(x).__name__}; tinycnn.tensor(...) makes a tensor of it")
+    raise TypeError(f"expected a NumPy or CuPy array, got {type_name(x)}; tinycnn.tensor(...) makes a tensor of it")
 
 
 def from_dlpack(x: Any) -> Array:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tinycnn.autograd.arguments import axes, integer
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import device_of
+from tinycnn.backend import Array, as_array, device_of, type_name
 
 
 def tensors(function: str, **named: Tensor | None) -> None:
@@ -16,7 +16,7 @@ def tensors(function: str, **named: Tensor | None) -> None:
     for name, t in given.items():
         if not isinstance(t, Tensor):
             raise TypeError(
-                f"{function}: {name} must be a Tensor, got {type(t).__name__}; wrap it with tinycnn.tensor(...)"
+                f"{function}: {name} must be a tinycnn.Tensor, got {type_name(t)}; wrap it with tinycnn.tensor(...)"
             )
         if t.data.dtype.kind != "f":
             raise TypeError(f"{function}: {name} must be floating point, got {t.dtype}; convert it with .float()")
@@ -37,10 +37,11 @@ def rank(function: str, name: str, t: Tensor, axes: str) -> None:
         raise ValueError(f"{function}: {name} must have {expected} axes {axes}, got shape {t.shape}")
 
 
-def no_empty(function: str, name: str, t: Tensor) -> None:
-    """No axis of `t` has length 0."""
-    if math.prod(t.shape) == 0:
-        raise ValueError(f"{function}: {name} is empty, got shape {t.shape}; every axis must be at least 1 long")
+def no_empty(function: str, name: str, t: Tensor, since: int = 0) -> None:
+    """No axis of `t` has length 0, from axis `since` on: a batch may have no examples, but an example has numbers."""
+    if math.prod(t.shape[since:]) == 0:
+        which = "every axis but the first" if since else "every axis"
+        raise ValueError(f"{function}: {name} is empty, got shape {t.shape}; {which} must be at least 1 long")
 
 
 def axis(function: str, name: str, value: Any, t: Tensor) -> int:
@@ -48,13 +49,20 @@ def axis(function: str, name: str, value: Any, t: Tensor) -> int:
     return axes(function, integer(function, name, value), t.shape)[0]
 
 
-def labels(function: str, t: Any, shape: tuple[int, ...], classes: int, ignored: int, logits: Tensor) -> None:
-    """The array t holds labels: integers of `shape`, on the device of the logits, each 0 ... classes - 1 or `ignored`.
+def labels(function: str, target: Any, shape: tuple[int, ...], classes: int, ignored: int, logits: Tensor) -> Array:
+    """`target`, or what it wraps, as an array of labels: integers of `shape`, on the device of the logits, each
+    0 ... classes - 1 or `ignored`.
 
     The values are only looked at in main memory: to look at a GPU's would mean to wait for it at every step.
     """
-    if not hasattr(t, "dtype") or t.dtype.kind not in "iu":
-        got = t.dtype if hasattr(t, "dtype") else type(t).__name__
+    t: Any = target.data if isinstance(target, Tensor) else target
+    if isinstance(t, (list, tuple)):
+        t = np.asarray(t)
+    elif hasattr(t, "__array__"):
+        t = as_array(t)  # pandas', PyTorch's, JAX's
+    dtype = getattr(t, "dtype", None)
+    if getattr(dtype, "kind", "") not in ("i", "u"):
+        got = type_name(target) + (f" of {dtype}" if dtype is not None else "")
         raise TypeError(f"{function}: target must be a Tensor or an array of integers, the labels, got {got}")
     if t.shape != shape:
         raise ValueError(
@@ -66,7 +74,7 @@ def labels(function: str, t: Any, shape: tuple[int, ...], classes: int, ignored:
             f"{function}: logits and target must be on the same device, got logits {logits.device}, "
             f"target {device_of(t)}; convert with .to(...)"
         )
-    if device_of(t) == "cpu" and (t.min() < 0 or t.max() >= classes):
+    if device_of(t) == "cpu" and t.size and (t.min() < 0 or t.max() >= classes):
         wrong = np.argwhere(((t < 0) | (t >= classes)) & (t != ignored))
         if len(wrong):
             where = tuple(wrong[0].tolist())
@@ -74,3 +82,5 @@ def labels(function: str, t: Any, shape: tuple[int, ...], classes: int, ignored:
                 f"{function}: target has the label {t[where]} at {where}, expected 0 to {classes - 1} "
                 f"(logits {logits.shape} have {classes} classes) or ignore_index {ignored}"
             )
+    array: Array = t
+    return array

@@ -50,7 +50,7 @@ def arguments(
     """The windows that a pooling function's arguments describe; TypeError or ValueError where they describe none."""
     _checks.tensors(function, x=x)
     _checks.rank(function, "x", x, "(N, C, H, W)")
-    _checks.no_empty(function, "x", x)
+    _checks.no_empty(function, "x", x, since=1)
     k = pair(function, "kernel_size", kernel_size, 1)
     s = k if stride is None else pair(function, "stride", stride, 1)
     p, d = pool_padding(function, padding, k), pair(function, "dilation", dilation, 1)

@@ -20,7 +20,7 @@ import numpy as np
 from tinycnn.autograd.arguments import Pair
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, batch_first, batch_last
+from tinycnn.backend import Array, array_module, batch_first, batch_last, wide
 from tinycnn.geometry import Windows
 from tinycnn.ops import _pooling
 
@@ -76,7 +76,7 @@ def add_along(axis: int, x: Array, moves: Moves, size: int) -> Array:
 class AvgPool2dOp(Op, name="avg_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, windows: Windows, count_include_pad: bool) -> Array:
-        x, xp = batch_last(x), array_module(x)  # (C, H, W, N)
+        dtype, x, xp = x.dtype, wide(batch_last(x)), array_module(x)  # (C, H, W, N)
         (rows, columns), (OH, OW), (KH, KW) = _pooling.lines(windows), windows.output, windows.kernel
         y = add_along(1, x, rows, OH)  # (C, OH, W, N)   the sum over a window is a sum over its rows ...
         y = add_along(2, y, columns, OW)  # (C, OH, OW, N)                         ... and then over its columns
@@ -84,13 +84,13 @@ class AvgPool2dOp(Op, name="avg_pool2d"):
         share = 1 / (KH * KW) if count is None else xp.asarray(1 / count, dtype=x.dtype)  # (OH, OW, 1)
         y *= share
         ctx.save(windows=windows, share=share)
-        return batch_first(y)  # (N, C, OH, OW)
+        return batch_first(y).astype(dtype, copy=False)  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         windows = ctx.windows
         (rows, columns), (H, W), (KH, KW) = _pooling.lines(windows), windows.image, windows.kernel
-        dx = batch_last(dy) * ctx.share  # (C, OH, OW, N)   so much goes to every pixel of a window
+        dx = wide(batch_last(dy)) * ctx.share  # (C, OH, OW, N)   so much goes to every pixel of a window
         if _pooling.tile(windows):  # nothing to add up: one copy does it all
             C, OH, OW, N = dx.shape
             tiles = array_module(dx).empty((C, OH, KH, OW, KW, N), dx.dtype)
@@ -99,7 +99,7 @@ class AvgPool2dOp(Op, name="avg_pool2d"):
         else:  # the same moves with target and source exchanged, in reverse order
             dx = add_along(2, dx, [(source, target) for target, source in columns], W)  # (C, OH, W, N)
             dx = add_along(1, dx, [(source, target) for target, source in rows], H)  # (C, H, W, N)
-        return batch_first(dx)  # (N, C, H, W)
+        return batch_first(dx).astype(dy.dtype, copy=False)  # (N, C, H, W)
 
 
 def avg_pool2d(

@@ -107,7 +107,7 @@ def pieces(x: Array, windows: Windows) -> list[tuple[slice, slice]]:
     """
     (KH, KW), (OH, OW), SH, DH = windows.kernel, windows.output, windows.stride[0], windows.dilation[0]
     G, C, _, _, N = x.shape
-    step = max(1, workspace_limit() // (G * KH * C * KW * OW * N * x.itemsize))
+    step = max(1, workspace_limit() // max(1, G * KH * C * KW * OW * N * x.itemsize))
     cuts = [(i, min(i + step, OH)) for i in range(0, OH, step)]
     return [(slice(i, end), slice(i * SH, (end - 1) * SH + DH * (KH - 1) + 1)) for i, end in cuts]
 
@@ -154,7 +154,7 @@ class Conv2dOp(Op, name="conv2d"):
         if dw is not None:
             dw = dw.reshape(O, KH, C, KW).transpose(0, 2, 1, 3)  # (O, C, KH, KW)
         if dx is not None:
-            dx = batch_first(dx.reshape(-1, H, W, N)[:, PH : H - PH, PW : W - PW])  # (N, G*C, H, W)
+            dx = batch_first(dx.reshape(G * C, H, W, N)[:, PH : H - PH, PW : W - PW])  # (N, G*C, H, W)
         return dx, dw, db
 
 
@@ -175,7 +175,7 @@ def conv2d(
     _checks.tensors("conv2d", x=x, weight=weight, bias=bias)
     _checks.rank("conv2d", "x", x, "(N, C, H, W)")
     _checks.rank("conv2d", "weight", weight, "(O, C/groups, KH, KW)")
-    _checks.no_empty("conv2d", "x", x)
+    _checks.no_empty("conv2d", "x", x, since=1)
     _checks.no_empty("conv2d", "weight", weight)
     shapes = f"(x {x.shape}, weight {weight.shape}, groups {groups})"
     (C, O, Cg) = x.shape[1], weight.shape[0], weight.shape[1]

@@ -16,14 +16,13 @@ Read in this order: cross_entropy_loops (the definition), CrossEntropyOp.forward
 """
 
 import math
-from typing import Any
 
 import numpy as np
 
 from tinycnn.autograd.arguments import choice, integer, number
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, batch_first, batch_last
+from tinycnn.backend import Array, array_module, batch_first, batch_last, wide
 from tinycnn.ops import _checks
 
 __all__ = ["cross_entropy"]
@@ -56,7 +55,7 @@ class CrossEntropyOp(Op, name="cross_entropy"):
         q = right.astype(z.dtype)  # (C, ..., N)
         if w is not None:
             q *= w.reshape(C, *extra)
-        divisor = q.sum() if reduction == "mean" else 1.0
+        divisor = wide(q).sum() if reduction == "mean" else 1.0
         if e:
             q *= 1 - e
             q += e / C if w is None else w.reshape(C, *extra) * (e / C)
@@ -67,7 +66,8 @@ class CrossEntropyOp(Op, name="cross_entropy"):
             losses = xp.log(norm) * total - xp.where(q != 0, q * s, 0).sum(axis=0)  # (..., N)   log p = s - log(norm)
             losses = xp.where(right.any(axis=0), losses, np.nan)  # a label that is no class; see cross_entropy
             losses = xp.where(used, losses, 0)
-            y: Array = batch_first(losses) if reduction == "none" else losses.sum() / divisor
+            y: Array = batch_first(losses) if reduction == "none" else wide(losses).sum() / divisor
+            y = y.astype(z.dtype, copy=False)
         if ctx.needs[0]:
             p *= total / norm
             p -= q  # (C, ..., N)   the gradient of each example's loss
@@ -81,7 +81,7 @@ class CrossEntropyOp(Op, name="cross_entropy"):
             dy = batch_last(dy)  # (..., N)
         with np.errstate(invalid="ignore", divide="ignore"):
             share = xp.where(ctx.used, dy / ctx.divisor, 0)  # (..., N)
-            return batch_first(ctx.slope * share)  # (N, C, ...)
+            return batch_first(ctx.slope * share).astype(dy.dtype, copy=False)  # (N, C, ...)
 
 
 def cross_entropy(
@@ -101,7 +101,7 @@ def cross_entropy(
     makes the loss NaN.
     """
     _checks.tensors("cross_entropy", logits=logits, weight=weight)
-    _checks.no_empty("cross_entropy", "logits", logits)
+    _checks.no_empty("cross_entropy", "logits", logits, since=1)
     choice("cross_entropy", "reduction", reduction, ("mean", "sum", "none"))
     label_smoothing = number("cross_entropy", "label_smoothing", label_smoothing, 0, 1)
     ignore_index = integer("cross_entropy", "ignore_index", ignore_index)
@@ -115,9 +115,8 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: weight must have shape ({C},), one number per class, got {weight.shape}")
     if weight is not None and weight.requires_grad:
         raise ValueError("cross_entropy: weight gets no gradient but requires one; pass weight.detach()")
-    labels: Any = target.data if isinstance(target, Tensor) else target
     expected = () if lone else (logits.shape[0], *logits.shape[2:])
-    _checks.labels("cross_entropy", labels, expected, C, ignore_index, logits)
+    labels = _checks.labels("cross_entropy", target, expected, C, ignore_index, logits)
     loss = CrossEntropyOp.apply(
         logits,
         t=labels.reshape(1) if lone else labels,

@@ -10,6 +10,8 @@ X (I, N) and Y (O, N), and no product needs a copy.  Further leading axes of x c
 Read in this order: linear_loops (the definition), LinearOp.forward, LinearOp.backward.
 """
 
+import math
+
 import numpy as np
 
 from tinycnn.autograd.tape import Context
@@ -34,7 +36,7 @@ class LinearOp(Op, name="linear"):
     @staticmethod
     def forward(ctx: Context, x: Array, w: Array, b: Array | None) -> Array:
         O, I = w.shape
-        X = x.reshape(-1, I).T  # (I, N)
+        X = x.reshape(math.prod(x.shape[:-1]), I).T  # (I, N)
         Y = gemm(w, X)  # (O, N)
         if b is not None:
             Y += b[:, None]
@@ -45,7 +47,7 @@ class LinearOp(Op, name="linear"):
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, Array | None, Array | None]:
         X, w = ctx.X, ctx.w
         dx = dw = db = None
-        dY = dy.reshape(-1, len(w)).T  # (O, N)
+        dY = dy.reshape(X.shape[1], len(w)).T  # (O, N)
         if ctx.needs[2]:
             db = dY.sum(axis=1)  # (O,)          b was added to every example's product
         if ctx.needs[1]:
@@ -62,7 +64,6 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     _checks.tensors("linear", x=x, weight=weight, bias=bias)
     _checks.rank("linear", "weight", weight, "(out, in)")
-    _checks.no_empty("linear", "x", x)
     if x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError(
             f"linear: the last axis of x must be the {weight.shape[1]} in-features of weight "

@@ -43,5 +43,7 @@ def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
     Exact also where softmax rounds to 0.  TypeError for integers, ValueError where x has no such axis.
     """
     _checks.tensors("log_softmax", x=x)
-    _checks.no_empty("log_softmax", "x", x)
-    return LogSoftmaxOp.apply(x, axis=_checks.axis("log_softmax", "axis", axis, x))
+    axis = _checks.axis("log_softmax", "axis", axis, x)
+    if x.size == 0:
+        return x.reshape(x.shape)  # nothing to compute, and no largest number to make 0
+    return LogSoftmaxOp.apply(x, axis=axis)

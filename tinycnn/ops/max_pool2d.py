@@ -19,7 +19,7 @@ import numpy as np
 from tinycnn.autograd.arguments import Pair
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, batch_first, batch_last
+from tinycnn.backend import Array, array_module, batch_first, batch_last, bits
 from tinycnn.geometry import Windows
 from tinycnn.ops import _pooling
 
@@ -75,9 +75,9 @@ class MaxPool2dOp(Op, name="max_pool2d"):
             first &= waiting[outputs]
             waiting[outputs] ^= first
             if tile:
-                xp.multiply(dy, first, out=dx[inputs])
+                xp.multiply(bits(dy), first, out=bits(dx[inputs]))
             else:
-                dx[inputs] += dy[outputs] * first
+                dx[inputs] += (bits(dy[outputs]) * first).view(dy.dtype)
         return batch_first(dx)  # (N, C, H, W)
 
 

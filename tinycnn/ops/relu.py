@@ -1,6 +1,6 @@
 """relu: y = max(x, 0), element by element.
 
-The slope is 1 where x > 0 and 0 elsewhere, also at 0, where any number between would do.
+The slope is 0 where x <= 0, also at 0, where any number between would do, and else 1.
 
 Arrays of any shape and memory order; the result has x's order.
 
@@ -11,7 +11,7 @@ from types import ModuleType
 
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, fused
+from tinycnn.backend import Array, array_module, bits, fused
 from tinycnn.ops import _checks
 
 __all__ = ["relu"]
@@ -19,9 +19,8 @@ __all__ = ["relu"]
 
 @fused
 def slopes(xp: ModuleType, y: Array, dy: Array, dx: Array) -> None:
-    """dy times the slope, which is 1 where y > 0 and else 0, into dx."""
-    xp.greater(y, 0, out=dx)
-    dx *= dy
+    """dy times the slope, which is 0 where y <= 0 and else 1, into dx; both as integers, see `bits`."""
+    xp.multiply(dy, xp.logical_not(xp.less_equal(y, 0)), out=dx)
 
 
 class ReluOp(Op, name="relu"):
@@ -36,7 +35,7 @@ class ReluOp(Op, name="relu"):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         dx: Array = array_module(dy).empty_like(ctx.y)  # (...)
-        slopes(ctx.y, dy, dx)  # y > 0 just where x > 0
+        slopes(ctx.y, bits(dy), bits(dx))  # y <= 0 just where x <= 0
         return dx
 
 
