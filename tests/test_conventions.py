@@ -36,6 +36,8 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_fakecupy.py": "that stand-in",
     "test_parity.py": "training side by side with PyTorch",
     "execution/test_strategies.py": "every way to run a step against the plain one",
+    "ops/test_no_examples.py": "every operation, on a batch of no examples",
+    "ops/test_half_precision.py": "every operation that adds up, in float16",
 }
 
 

@@ -4,6 +4,7 @@ Shapes follow NumPy's broadcasting.  Broadcasting copies a number to many places
 over those places: that is `unbroadcast`, and every two-sided operation ends with it.
 """
 
+import copy
 import math
 from typing import Any
 
@@ -254,7 +255,7 @@ class PermuteOp(Op, name="permute"):
 class IndexOp(Op, name="index"):
     @staticmethod
     def forward(ctx: Context, x: Array, index: Any) -> Array:
-        ctx.save(index=_kept(index), shape=x.shape)
+        ctx.save(index=copy.deepcopy(index), shape=x.shape)  # an array in it may change before backward
         y: Array = x[index]
         return y
 
@@ -267,13 +268,6 @@ class IndexOp(Op, name="index"):
         else:
             xp.add.at(dx, ctx.index, dy)  # slow, but unlike dx[index] += dy it counts an element that was picked twice
         return dx
-
-
-def _kept(index: Any) -> Any:
-    """The index as it is now: arrays in it are the caller's, who may change them before backward."""
-    if isinstance(index, (tuple, list)):
-        return type(index)(map(_kept, index))
-    return index.copy() if hasattr(index, "copy") else index
 
 
 def _picks_once(index: Any) -> bool:
