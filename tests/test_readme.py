@@ -35,6 +35,14 @@ def test_modules_exist(module):
     assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
 
 
+def test_the_size_of_the_core():
+    """Lines of Python in the rooms that the README says an afternoon covers, to the nearest hundred."""
+    rooms = [ROOT / "tinycnn" / name for name in ("autograd", "ops", "nn", "optim", "backend")]
+    files = [ROOT / "tinycnn" / "models.py", *(path for room in rooms for path in room.glob("*.py"))]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in files)
+    assert f"`models.py`, about {round(lines, -2):,} lines." in TEXT
+
+
 # Its numbers are those of the results
 
 
