@@ -1,5 +1,7 @@
+import json
 import os
 import random as dice
+import re
 import sys
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 import tinycnn
 from tinycnn import checkpoint, manual_seed, nn
 from tinycnn import random as engine_random
-from tinycnn.checkpoint import CheckpointError, load, load_tensors, save, write_atomically
+from tinycnn.checkpoint import CheckpointError, load, load_tensors, save
 from tinycnn.models import LeNet
 from tinycnn.optim import SGD, CosineAnnealingLR, StepLR
 
@@ -211,6 +213,9 @@ def rewrite(path, text=lambda text: text, tensors=lambda tensors: tensors):
         (lambda text: "[1]", "entry 'tinycnn' is not what"),
         (lambda text: "[" * 100_000, "entry 'tinycnn' is not what tinycnn writes .*RecursionError"),
         (lambda text: text.replace('"random"', '"chance"'), "entry 'tinycnn' is not what tinycnn writes .*random"),
+        (lambda text: text.replace('"model": {', '"model": 3, "was": {'), "entry 'tinycnn' is not .*model is a int"),
+        (lambda text: text.replace('"about": {', '"about": [], "was": {'), "entry 'tinycnn' is not .*about is a list"),
+        (lambda text: re.sub('"engine": "[^"]*"', '"engine": 1', text), "entry 'tinycnn' is not .*engine is a int"),
         (lambda text: text.replace('"version": 1', '"version": 2'), "layout 2, written by tinycnn .* update tinycnn"),
         (lambda text: text + " " * 2**25, "entry 'tinycnn' has 33,5.* characters, expected up to 33,554,432"),
     ],
@@ -242,6 +247,50 @@ def test_a_configuration_that_is_not_the_tensors(path, before, after):
     rewrite(path, lambda text: text.replace(before, after))
     with pytest.raises(CheckpointError, match="net.safetensors: entry 'model': "):
         load(path).build()
+
+
+def test_a_net_for_pictures_of_any_size_is_refused_before_it_takes_memory(path):
+    """Poolings and few features make a small file of a net that wants huge images."""
+    config = {"channels": [1] * 6, "image_size": 64, "kernel_size": 1, "hidden": [], "num_classes": 2}
+    net = LeNet(**config)
+    save(path, net)
+    assert load(path).build().config["image_size"] == 64
+    for name, array in {"18.weight": np.zeros((2, 21**2 * 100), np.float32)}.items():
+        save_as(path, net, {name: array}, lambda text: text.replace('"image_size": 64', '"image_size": 13440'))
+    with pytest.raises(CheckpointError, match=r"entry 'model': image_size is 13440, expected 1 to 1024"):
+        load(path).build()
+
+
+def save_as(path, net, arrays, change):
+    """A checkpoint of a net with some other tensors and another text, and the right digest."""
+    save(path, net)
+    tensors, metadata = load_tensors(path)
+    tensors |= arrays
+    text = change(metadata["tinycnn"])
+    path.write_bytes(safetensors_numpy.save(tensors, {"tinycnn": text, "sha256": checkpoint._digest(text, tensors)}))
+
+
+def test_text_in_a_file_does_nothing_to_a_terminal(path):
+    rewrite(path, lambda text: text.replace('"LeNet"', '"\\u001b]0;owned\\u0007"'))
+    with pytest.raises(CheckpointError, match=r"holds a \\x1b\]0;owned\\x07, and only LeNet") as caught:
+        load(path).build()
+    assert "\x1b" not in str(caught.value)
+
+
+def test_brain_floats_are_refused_by_name(path):
+    entry = {"dtype": "BF16", "shape": [2], "data_offsets": [0, 4]}
+    header = json.dumps({"0.weight": entry}).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + b"\0" * 4)
+    with pytest.raises(CheckpointError, match=r"entry '0.weight' holds BF16, which NumPy .* convert it to F32"):
+        load_tensors(path)
+
+
+def test_an_optimizer_that_cannot_be_saved(path):
+    class Own:
+        pass
+
+    with pytest.raises(TypeError, match=r"save: Own has no state_dict\(\) to save"):
+        save(path, LeNet(**SMALL), Own())
 
 
 @pytest.mark.parametrize(
@@ -352,41 +401,6 @@ def test_every_single_bit_counts(path, share, rng):
         assert same(found.tensors, whole.tensors) and found.about == whole.about and found.random == whole.random
         harmless += 1
     assert harmless < 20  # spaces that may as well be other white space
-
-
-# Writing
-
-
-def test_a_failed_write_leaves_the_old_file(path, monkeypatch):
-    path.write_bytes(b"old")
-
-    def fail(*arguments):
-        raise OSError("the disk is full")
-
-    for function in ("fsync", "replace"):
-        with monkeypatch.context() as context:
-            context.setattr(checkpoint.os, function, fail)
-            with pytest.raises(OSError, match="the disk is full"):
-                write_atomically(path, b"new")
-        assert path.read_bytes() == b"old" and [p.name for p in path.parent.iterdir()] == [path.name]
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new" and [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-def test_what_a_crash_left_is_overwritten(path):
-    left = path.with_name(".net.safetensors.new")
-    left.write_bytes(b"half a fi")
-    write_atomically(path, b"new")
-    assert path.read_bytes() == b"new" and not left.exists()
-
-
-def test_the_new_file_is_on_the_disk_before_it_has_the_name(path, monkeypatch):
-    steps = []
-    fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(checkpoint.os, "fsync", lambda file: steps.append("fsync") or fsync(file))
-    monkeypatch.setattr(checkpoint.os, "replace", lambda old, new: steps.append("replace") or replace(old, new))
-    write_atomically(path, b"new")
-    assert steps == ["fsync", "replace", "fsync"] if os.name == "posix" else steps == ["fsync", "replace"]
 
 
 def test_without_safetensors(path, monkeypatch):

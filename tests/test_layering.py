@@ -16,6 +16,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 
 # From the ground up: a file may import from the layers before its own, and from its own module or package.
 LAYERS = [
+    {"files"},  # writing them
     {"geometry"},  # sizes and shapes of layers, in numbers alone
     {"backend"},
     {"autograd"},

@@ -15,7 +15,6 @@ Read in this order: save, load, Checkpoint.
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ import numpy as np
 import tinycnn
 from tinycnn import random
 from tinycnn.backend import Array
+from tinycnn.files import printable, write_atomically
 from tinycnn.geometry import output_size
 from tinycnn.models import LeNet
 from tinycnn.nn import Module
@@ -34,12 +34,21 @@ from tinycnn.optim import SGD
 
 VERSION = 1  # of the layout; a reader refuses what it does not know
 OPTIMIZER = "optimizer."  # begins the names of tensors that are not the model's
+LARGEST_IMAGE = 1024  # pixels along a side of the images that a net from a file may ask for
 LARGEST_TEXT = 2**25  # characters of JSON that are read; a history of 30,000 epochs takes about as much
+DTYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")  # those that NumPy has
+KINDS: dict[str, Any] = {  # of the entries in the text
+    **{"engine": str, "model": dict, "optimizer": dict | None},
+    **{"schedule": dict | None, "random": dict, "about": dict},
+}
 TO_INSTALL = 'pip install "tinycnn[io]" (or safetensors)'
 
 
 class CheckpointError(ValueError):
     """A file that is damaged, not a checkpoint, or of another model; the message names the file and the entry."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 def save(
@@ -59,6 +68,8 @@ def save(
         raise ValueError(f'save: the model has a parameter {taken[0]!r}, but names with "{OPTIMIZER}" are taken')
     optimizer_state = None
     if optimizer is not None:
+        if not hasattr(optimizer, "state_dict"):
+            raise TypeError(f"save: {type(optimizer).__name__} has no state_dict() to save; define it as SGD does")
         state = optimizer.state_dict()
         arrays = {name: value for name, value in state.items() if isinstance(value, np.ndarray)}
         tensors |= {OPTIMIZER + name: np.ascontiguousarray(value) for name, value in arrays.items()}
@@ -101,10 +112,17 @@ def load(path: str | Path) -> "Checkpoint":
                 f"{path}: layout {version!r}, written by tinycnn {engine}; this is {tinycnn.__version__}, which reads "
                 f"layout {VERSION}: update tinycnn"
             )
-        model, optimizer, schedule = state["model"], state["optimizer"], state["schedule"]
-        return Checkpoint(path, tensors, state["engine"], model, optimizer, schedule, state["random"], state["about"])
+        entries = {name: _typed(state, name) for name in KINDS}
+        return Checkpoint(path, tensors, **entries)
     except (KeyError, TypeError, json.JSONDecodeError, RecursionError) as error:
         raise CheckpointError(f"{path}: entry 'tinycnn' is not what tinycnn writes ({error!r})") from error
+
+
+def _typed(state: Mapping[str, Any], name: str) -> Any:
+    """An entry of the text, of its own kind."""
+    if not isinstance(value := state[name], KINDS[name]):
+        raise TypeError(f"{name} is a {type(value).__name__}")
+    return value
 
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
@@ -112,11 +130,19 @@ def load_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     content = Path(path).read_bytes()  # not mapped: a file that changes while it is mapped kills the program
     library = _safetensors()
     try:
-        tensors: dict[str, Array] = library.load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        return tensors, dict(header.get("__metadata__") or {})
+        metadata = dict(header.pop("__metadata__", None) or {})
+        foreign = {name: entry["dtype"] for name, entry in header.items() if entry["dtype"] not in DTYPES}
+        if not foreign:
+            tensors: dict[str, Array] = library.load(content)
+            return tensors, metadata
     except Exception as error:  # the library has a type of its own for each kind of damage
         raise CheckpointError(f"{path}: not a safetensors file, or damaged: {error!r}") from error
+    name, dtype = next(iter(foreign.items()))
+    raise CheckpointError(
+        f"{path}: entry {name!r} holds {dtype}, which NumPy does not have; convert it to F32 where the file was made, "
+        "in PyTorch with tensor.float()"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,6 +174,15 @@ class Checkpoint:
 
     def build(self) -> LeNet:
         """A new LeNet of the saved configuration, with the saved parameters in the saved dtype."""
+        with _blamed(self.path, "model"):
+            model = LeNet(**self.config)
+            model.to(next(iter(self.state_dict.values())).dtype)
+        self._load_model(model)
+        return model
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """LeNet's arguments, which are those of the saved tensors; CheckpointError where they are not."""
         kind, config = self.model.get("class"), self.model.get("config")
         if kind != "LeNet" or not isinstance(config, dict):
             raise CheckpointError(
@@ -155,11 +190,7 @@ class Checkpoint:
                 "then checkpoint.restore(model)"
             )
         self._check_config(config)
-        with _blamed(self.path, "model"):
-            model = LeNet(**config)
-            model.to(next(iter(self.state_dict.values())).dtype)
-        self._load_model(model)
-        return model
+        return config
 
     def restore(self, model: Module, optimizer: SGD | None = None, schedule: Any = None) -> None:
         """Put the saved state into a model, an optimiser and a schedule of the same kinds, and the random numbers
@@ -197,6 +228,8 @@ class Checkpoint:
             weights = [array for name, array in self.state_dict.items() if name.endswith(".weight")]
             maps, tables = [w.shape for w in weights if w.ndim == 4], [w.shape for w in weights if w.ndim == 2]
             channels, k, size = config["channels"], config["kernel_size"], config["image_size"]
+            if not 1 <= size <= LARGEST_IMAGE:
+                raise ValueError(f"image_size is {size}, expected 1 to {LARGEST_IMAGE}")
             wanted = list(zip(channels, [config["in_channels"], *channels][:-1], strict=True))
             for i in range(len(channels)):
                 size = output_size(size, k, 1, k // 2 if i == 0 or config["same_padding"] else 0)
@@ -233,27 +266,3 @@ def _safetensors() -> Any:
     except ImportError as error:
         raise RuntimeError(f"checkpoint: safetensors is not installed; {TO_INSTALL}") from error
     return safetensors.numpy
-
-
-def write_atomically(path: str | Path, content: bytes) -> None:
-    """Write a file so that at every moment, also after a crash, `path` is either the old file or the whole new one.
-
-    The content goes to a temporary file beside it, to the disk, and then under the name in one move.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.new")  # one name, so that whatever a crash leaves is overwritten
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere folders cannot be opened
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -21,7 +21,7 @@ import numpy as np
 
 import tinycnn
 from tinycnn.backend import Array, to_numpy
-from tinycnn.checkpoint import write_atomically
+from tinycnn.files import write_atomically
 from tinycnn.nn import MaxPool2d, Module, Sequential
 from tinycnn.nn.module import kinds
 from tinycnn.nn.summary import summary

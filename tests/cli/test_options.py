@@ -1,5 +1,6 @@
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,9 @@ from tinycnn.models import LeNet
 def saved(options, dataset="Fashion-MNIST", path="run.safetensors"):
     """A checkpoint with these options, as JSON brings them back."""
     about = json.loads(json.dumps({"options": options.as_dict(), "dataset": {"name": dataset, "sha256": "0"}}))
-    return Checkpoint(Path(path), {}, "0", {}, None, None, {}, about)
+    net = LeNet(**options.model)
+    model = json.loads(json.dumps({"class": "LeNet", "config": net.config}))
+    return Checkpoint(Path(path), net.state_dict(), "0", model, None, None, {}, about)
 
 
 @pytest.fixture
@@ -61,14 +64,48 @@ def test_options_survive_json(resume):
     again = resume(options)
     assert again.as_dict() == {
         **options.as_dict(),
+        **{"out": None, "data_dir": None, "tensorboard": None},  # paths do not come from a file
         "dataset": "fashion",
         "save": "run.safetensors",
         "resume": "run.safetensors",
     }
 
 
+def test_a_checkpoint_does_not_say_where_files_go(resume):
+    """It may come from somebody else, who would choose which of this computer's files are overwritten."""
+    paths = {name: Path("victim.txt") for name in ("data_dir", "out", "report", "tensorboard", "save")}
+    again = resume(Options(**paths, workers=9000))
+    assert {name: getattr(again, name) for name in paths} == dict.fromkeys(paths) | {"save": Path("run.safetensors")}
+    assert again.workers is None
+    assert resume(Options(**paths), "--report", "mine.html").report == Path("mine.html")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", "8"), ("epochs", 1.5), ("lr", "0.1"), ("lr", None), ("seed", [1]), ("momentum", float("nan"))],
+)
+def test_options_of_another_kind_in_a_checkpoint_are_refused(monkeypatch, capsys, name, value):
+    damaged = saved(Options())
+    damaged.about["options"][name] = value
+    monkeypatch.setattr(module.checkpoint, "load", lambda path: damaged)
+    with pytest.raises((CheckpointError, SystemExit)) as caught:
+        parse(["--resume", "run.safetensors"], "")
+    assert name in str(caught.value) + capsys.readouterr().err
+
+
+def test_a_net_in_the_options_that_is_not_the_saved_one_takes_no_memory(monkeypatch):
+    """The net is the one of the tensors, which are there already."""
+    large = saved(Options())
+    large.about["options"]["hidden"] = [1_000_000, 84]
+    monkeypatch.setattr(module.checkpoint, "load", lambda path: large)
+    assert parse(["--resume", "run.safetensors"], "")[0].hidden == (120, 84)
+    large.model["config"]["hidden"] = [1_000_000, 84]
+    with pytest.raises(CheckpointError, match="entry 'model': the configuration .* is not that of tensors"):
+        parse(["--resume", "run.safetensors"], "")
+
+
 def test_a_resumed_run_keeps_its_options_but_for_those_that_may_change(resume):
-    options = Options(lr=0.5, momentum=0.9, epochs=3, execution="plain", out=Path("o"), save=Path("first"))
+    options = Options(lr=0.5, momentum=0.9, epochs=3, execution="plain", save=Path("first"))
     again = resume(options, "--epochs", "7", "--device", "cpu", "--out", "p", "--lr", "0.5")
     assert (again.lr, again.momentum, again.execution) == (0.5, 0.9, "plain")
     assert (again.epochs, again.device, again.out) == (7, "cpu", Path("p"))
@@ -101,7 +138,8 @@ def test_a_resumed_run_cannot_become_another(resume, capsys, arguments, words):
 
 def test_a_checkpoint_of_no_run(monkeypatch):
     for about in ({}, {"options": {"moon": 1}, "dataset": {"name": "MNIST"}}, {"options": {}, "dataset": None}):
-        other = Checkpoint(Path("x.safetensors"), {}, "0", {}, None, None, {}, about)
+        other = saved(Options(), path="x.safetensors")
+        other = replace(other, about=about)
         monkeypatch.setattr(module.checkpoint, "load", lambda path, other=other: other)
         with pytest.raises(CheckpointError, match=r"x\.safetensors: entry 'about' is not a training run's"):
             parse(["--resume", "x.safetensors"], "")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tinycnn import checkpoint
+from tinycnn.autograd.arguments import choice, integer, number
 from tinycnn.checkpoint import Checkpoint, CheckpointError
 from tinycnn.data import SHORT_NAMES
 from tinycnn.execution import STRATEGIES
@@ -18,6 +19,7 @@ from tinycnn.nn import ACTIVATIONS
 
 DEVICES = ("auto", "cpu", "gpu")
 DATASETS = ("auto", *SHORT_NAMES.values())
+PATHS = ("data_dir", "out", "report", "tensorboard", "save", "resume")  # of this computer, and nobody else's affair
 MODEL = ("activation", "pool", "channels", "kernel_size", "hidden", "dropout", "same_padding")
 FIXED = ("dataset", "limit", "batch_size", "lr", "momentum", "seed", *MODEL)  # decide the result of a run
 
@@ -55,11 +57,15 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "limit", "workers", "micro_batch", "save_every"):
             value = getattr(self, name)
-            if value is not None and value < 1:
+            if value is not None and integer("Options", name, value) < 1:
                 raise ValueError(f"--{name.replace('_', '-')}: got {value}, expected 1 or more")
+        for name in ("lr", "momentum", "dropout"):
+            number("Options", name, getattr(self, name))
+        for name, allowed in (("device", DEVICES), ("dataset", DATASETS), ("execution", STRATEGIES)):
+            choice("Options", name, getattr(self, name), allowed)
         if self.save_every is not None and self.save is None:
             raise ValueError("--save-every: there is no file to save to; name one with --save FILE")
-        if self.seed < 0:
+        if integer("Options", "seed", self.seed) < 0:
             raise ValueError(f"--seed: got {self.seed}, expected 0 or more")
 
     @property
@@ -78,9 +84,7 @@ def _to_json(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _from_json(name: str, value: Any) -> Any:
-    if name in ("data_dir", "out", "report", "tensorboard", "save", "resume") and value is not None:
-        return Path(value)
+def _from_json(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -107,10 +111,15 @@ def parse(arguments: Sequence[str] | None, description: str) -> tuple[Options, C
 
 
 def resumed(saved: Checkpoint, given: Mapping[str, Any]) -> Options:
-    """The options of the run that was saved, changed by the given ones; ValueError where those would spoil it."""
+    """The options of the run that was saved, changed by the given ones; ValueError where those would spoil it.
+
+    The file may come from somebody else: its paths do not count, and its net is the one whose tensors it holds.
+    """
     try:
-        options = {name: _from_json(name, value) for name, value in saved.about["options"].items()}
+        options = {name: _from_json(value) for name, value in saved.about["options"].items() if name not in PATHS}
         options["dataset"] = SHORT_NAMES[saved.about["dataset"]["name"]]
+        options |= {name: _from_json(saved.config[name]) for name in MODEL}
+        options.pop("workers", None)  # of that machine
         merged = Options(**{**options, "save": given["resume"], **given})
     except (KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{saved.path}: entry 'about' is not a training run's ({error!r})") from error
@@ -159,7 +168,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _path(group, "--tensorboard", "DIR", "folder for TensorBoard's event files")
     _path(group, "--save", "FILE", "checkpoint, written after each epoch and at Ctrl-C")
     group.add_argument("--save-every", type=int, metavar="N", help="write it after every N batches as well")
-    _path(group, "--resume", "FILE", "go on with the run in this checkpoint, with its options, and save to it")
+    _path(group, "--resume", "FILE", "go on with the run in this checkpoint, its options but no paths; save to it")
 
 
 def _path(group: Any, flag: str, metavar: str, text: str) -> None:

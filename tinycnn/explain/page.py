@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
-from tinycnn.checkpoint import write_atomically
 from tinycnn.explain import lesson
 from tinycnn.explain.bundle import Arrays, render
 from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
 from tinycnn.explain.source import sources
 from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
+from tinycnn.files import write_atomically
 from tinycnn.training.run import Record, as_row
 
 SCHEMA = 1

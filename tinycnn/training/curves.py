@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinycnn.checkpoint import write_atomically
+from tinycnn.files import write_atomically
 from tinycnn.training.observers import Observer
 from tinycnn.training.run import Epoch, Point, Record, Run
 

@@ -1,5 +1,6 @@
 """run: where a training run stands and what it has found so far, in numbers that JSON can hold."""
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -43,6 +44,7 @@ class Epoch:
 
 
 Record = Point | Epoch
+WHOLE = ("epoch", "batch", "num_batches", "correct", "examples", "trained")  # numbers that count something
 KINDS: dict[str, type[Point] | type[Epoch]] = {"point": Point, "epoch": Epoch}
 
 
@@ -161,6 +163,21 @@ class Run:
         numbers = {name: value for name, value in state.items() if name not in ("history", "seconds")}
         rows = [dict(row) for row in state["history"]]
         history = [KINDS[row.pop("kind")](**row) for row in rows]
+        for row in (state, *rows):
+            for name, value in row.items():
+                _check(name, value)
+        if not numbers["batch"] <= numbers["num_batches"]:
+            raise ValueError(f"batch is {numbers['batch']} of {numbers['num_batches']}")
         run = cls(**numbers, history=history, clock=Clock(float(state["seconds"])))
         run.result = next((record for record in reversed(history) if isinstance(record, Epoch)), None)
         return run
+
+
+def _check(name: str, value: Any) -> None:
+    """TypeError or ValueError where a number of a saved run cannot be one."""
+    if name in ("history", "kind"):
+        return
+    if not isinstance(value, int if name in WHOLE else (int, float)) or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}, expected a number")
+    if not math.isfinite(value) or (name in WHOLE and not 0 <= value < 2**63):
+        raise ValueError(f"{name} is {value!r}")
