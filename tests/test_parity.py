@@ -133,6 +133,10 @@ def test_layers_print_as_torchs():
         (nn.Conv2d(4, 6, (3, 2), 2, 1, 2, 2, False), torch.nn.Conv2d(4, 6, (3, 2), 2, 1, 2, 2, False)),
         (nn.Linear(3, 2), torch.nn.Linear(3, 2)),
         (nn.AvgPool2d(2), torch.nn.AvgPool2d(2)),
+        (nn.AdaptiveAvgPool2d((1, None)), torch.nn.AdaptiveAvgPool2d((1, None))),
+        (nn.GELU("tanh"), torch.nn.GELU("tanh")),
+        (nn.LeakyReLU(0.2), torch.nn.LeakyReLU(0.2)),
+        (nn.Sequential(nn.SiLU(), nn.Identity()), torch.nn.Sequential(torch.nn.SiLU(), torch.nn.Identity())),
         (nn.MaxPool2d((3, 2), 2, 1), torch.nn.MaxPool2d((3, 2), 2, 1)),
         (
             nn.Sequential(nn.ReLU(), nn.Sequential(nn.Tanh())),

@@ -24,7 +24,6 @@ T = TypeVar("T", bound=Tensor)
 GAINS = {  # activations enter theirs (see nn/activations.py)
     "linear": 1.0,
     "conv2d": 1.0,
-    "leaky_relu": math.sqrt(2),  # for slope 0; calculate_gain takes the slope into account
 }
 
 

@@ -1,30 +1,53 @@
 """nn: modules.  Parameters and shapes, no maths; names, keys and shapes are torch.nn's.
 
-Read in this order: module, layers, activations, sequential, loss; state (what load_state_dict checks).
+Read in this order: module, layers, activations, normalization, sequential, containers, loss; state (what
+load_state_dict checks).
 """
 
 from tinycnn.autograd.tensor import Parameter
-from tinycnn.nn.activations import ACTIVATIONS, Activation, ReLU, Sigmoid, Tanh
-from tinycnn.nn.layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d
+from tinycnn.nn.activations import ACTIVATIONS, GELU, Activation, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
+from tinycnn.nn.containers import ModuleDict, ModuleList, Residual
+from tinycnn.nn.layers import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Identity,
+    Linear,
+    MaxPool2d,
+)
 from tinycnn.nn.loss import CrossEntropyLoss
-from tinycnn.nn.module import Declared, Module
+from tinycnn.nn.module import Buffer, Declared, Module
+from tinycnn.nn.normalization import BatchNorm1d, BatchNorm2d
 from tinycnn.nn.sequential import Sequential
 
 __all__ = [
     "ACTIVATIONS",
     "Activation",
+    "AdaptiveAvgPool2d",
     "AvgPool2d",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "Buffer",
     "Conv2d",
     "CrossEntropyLoss",
     "Declared",
     "Dropout",
     "Flatten",
+    "GELU",
+    "Identity",
+    "LeakyReLU",
     "Linear",
     "MaxPool2d",
     "Module",
+    "ModuleDict",
+    "ModuleList",
     "Parameter",
     "ReLU",
+    "Residual",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Tanh",
 ]

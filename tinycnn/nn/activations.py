@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from tinycnn import functional as F
 from tinycnn import init
+from tinycnn.autograd.arguments import choice, number
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.nn.module import Module
 
@@ -55,3 +56,33 @@ class ReLU(Activation, function=F.relu, onnx="Relu", gain=2**0.5, fused="RELU"):
 
 class Tanh(Activation, function=F.tanh, onnx="Tanh", gain=5 / 3, fused="TANH"):
     """The hyperbolic tangent, of any shape."""
+
+
+class GELU(Activation, function=F.gelu, onnx="Gelu"):
+    """x times the probability that a standard normal number is less than x, of any shape; "none" or by "tanh"."""
+
+    def __init__(self, approximate: str = "none") -> None:
+        self.approximate = choice("GELU", "approximate", approximate, ("none", "tanh"))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.gelu(x, self.approximate)
+
+    def extra_repr(self) -> str:
+        return f"approximate={self.approximate!r}"
+
+
+class SiLU(Activation, function=F.silu, onnx="Silu"):
+    """x times its sigmoid, of any shape; also called swish."""
+
+
+class LeakyReLU(Activation, function=F.leaky_relu, onnx="LeakyRelu", gain=2**0.5):  # the gain of slope 0
+    """x, or negative_slope * x where x is not above 0, of any shape."""
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = number("LeakyReLU", "negative_slope", negative_slope)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope)
+
+    def extra_repr(self) -> str:
+        return f"negative_slope={self.negative_slope}"

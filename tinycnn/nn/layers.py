@@ -141,6 +141,23 @@ class MaxPool2d(_Pool2d, sees="window", onnx="MaxPool", fused="MAXIMUM"):
         return f"{super().extra_repr()}, dilation={_plain(self.dilation)}, ceil_mode={self.ceil_mode}"
 
 
+class AdaptiveAvgPool2d(Module, onnx="AdaptiveAveragePool", per_example=True):
+    """The mean over output_size windows that cover the image: (N, C, H, W) -> (N, C, OH, OW), as in torch.nn."""
+
+    def __init__(self, output_size: int | None | tuple[int | None, int | None]) -> None:
+        sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size, output_size)
+        for size in sizes:
+            if size is not None:
+                count("AdaptiveAvgPool2d", "output_size", size)
+        self.output_size = output_size
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(x, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"
+
+
 class Flatten(Module, sees="element", onnx="Flatten", fused="flatten"):
     """Axes from start_dim on merged into one: (N, C, H, W) -> (N, C*H*W)."""
 
@@ -152,6 +169,16 @@ class Flatten(Module, sees="element", onnx="Flatten", fused="flatten"):
 
     def extra_repr(self) -> str:
         return f"start_dim={self.start_dim}"
+
+
+class Identity(Module, sees="element", onnx="Identity"):
+    """x itself, of any shape: what stands where a layer could be.  Takes any arguments, as torch's does."""
+
+    def __init__(self, *arguments: object, **options: object) -> None:
+        pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x
 
 
 class Dropout(Module, sees="element", onnx="Identity"):  # in evaluation mode it is none other

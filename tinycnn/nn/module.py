@@ -30,11 +30,12 @@ class Declared(NamedTuple):
     """What the rest of the package asks about a kind of layer; what is not declared is unknown, and refused by name.
 
     sees    which numbers of its input one number of its output depends on: "element" that at its own place, "window"
-            those under its window (of kernel_size, stride, padding and dilation), "row" all features; for summary
+            those under its window (of kernel_size, stride, padding and dilation), "row" all features, "batch" in
+            training all of the batch and in evaluation that at its own place; for summary
     onnx    the ONNX operator that computes it, or a function of (graph, layer, output_shape) that adds its nodes
     fused   its name in the fused kernels (see execution/stages.py)
     per_example     whether each example of a batch goes through by itself and forward changes no attribute, so that
-            parts of a batch may be computed apart, on several cores; what declares `sees` is so anyway
+            parts of a batch may be computed apart, on several cores; what declares `sees` is so anyway, but for "batch"
     """
 
     sees: str | None = None
@@ -49,6 +50,18 @@ def kinds(declaring: str) -> list[str]:
     for kind in known:  # grows as it goes
         known += kind.__subclasses__()
     return sorted({kind.__name__ for kind in known if getattr(kind.declared, declaring)})
+
+
+class Buffer(Tensor):
+    """A tensor that belongs to a module's state but is not learned, such as a running mean; Module finds it."""
+
+    __slots__ = ()
+
+
+def _held(value: object) -> list[object]:
+    """The modules and parameters in a list, tuple or dict; none are in anything else."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return [item for item in inside if isinstance(item, (Module, Parameter))]
 
 
 class Module:
@@ -100,8 +113,9 @@ class Module:
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Every Parameter of this module and all below it, as "0.weight"; one that is used twice comes once."""
         seen: set[int] = set()
+        self._refuse_strays()
         for name, parameter in self._entries():
-            if id(parameter) not in seen:
+            if isinstance(parameter, Parameter) and id(parameter) not in seen:
                 seen.add(id(parameter))
                 yield name, parameter
 
@@ -109,18 +123,41 @@ class Module:
         """As named_parameters, without the names: what an optimiser takes."""
         return (parameter for _, parameter in self.named_parameters())
 
+    def named_buffers(self) -> Iterator[tuple[str, Buffer]]:
+        """Every Buffer of this module and all below it, as "1.running_mean"."""
+        return ((name, tensor) for name, tensor in self._entries() if isinstance(tensor, Buffer))
+
+    def buffers(self) -> Iterator[Buffer]:
+        """As named_buffers, without the names."""
+        return (buffer for _, buffer in self.named_buffers())
+
     def _walk(self, name: str) -> Iterator[tuple[str, "Module"]]:
         """This module and all below it, by every name that leads there."""
         yield name, self
         for child_name, child in self.named_children():
             yield from child._walk(f"{name}.{child_name}" if name else child_name)
 
-    def _entries(self) -> Iterator[tuple[str, Parameter]]:
-        """Every Parameter by every name that leads to it."""
+    def _entries(self) -> Iterator[tuple[str, Parameter | Buffer]]:
+        """Every Parameter and Buffer by every name that leads to it."""
         for module_name, module in self._walk(""):
             for name, value in vars(module).items():
-                if isinstance(value, Parameter):
+                if isinstance(value, (Parameter, Buffer)):
                     yield (f"{module_name}.{name}" if module_name else name), value
+
+    def _refuse_strays(self) -> None:
+        """TypeError where a list or dict holds layers that no attribute does: they would not learn, nor be saved."""
+        modules = list(self.modules())
+        found = {id(value) for module in modules for value in [module, *vars(module).values()]}
+        for module in modules:
+            for name, value in vars(module).items():
+                lost = [item for item in _held(value) if id(item) not in found]
+                if lost:
+                    kind = "ModuleDict" if isinstance(value, dict) else "ModuleList"
+                    raise TypeError(
+                        f"{type(module).__name__}: {name} is a {type(value).__name__} that holds a "
+                        f"{type(lost[0]).__name__}, which is not found there: it would not learn, nor be saved; make "
+                        f"it an attribute, or write self.{name} = nn.{kind}(...)"
+                    )
 
     def apply(self: Self, function: Callable[["Module"], object]) -> Self:
         """Call `function` on every module below this one, then on this one; returns the module itself."""
@@ -210,14 +247,15 @@ class Module:
     # -- saving and loading
 
     def state_dict(self) -> dict[str, Array]:
-        """A NumPy copy of every parameter, under PyTorch's name for it and in its shape."""
+        """A NumPy copy of every parameter and buffer, under PyTorch's name for it and in its shape."""
+        self._refuse_strays()
         return {name: np.array(parameter.numpy(), order="C") for name, parameter in self._entries()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> KeysLeft:
-        """Copy the arrays of state_dict() into the parameters, in place; float64 is rounded to a float32 model's.
+        """Copy the arrays of state_dict() in, in place; float64 is rounded to a float32 model's.
 
         Takes NumPy and CuPy arrays, Tensors, and PyTorch's tensors.  ValueError names every entry that is missing
-        or unexpected (strict only), has another shape, holds no floats, or is not finite; then nothing is changed.
+        or unexpected (strict only), has another shape or kind of numbers, or is not finite; then nothing is changed.
         Returns the names left over on both sides.
         """
         entries = dict(self._entries())

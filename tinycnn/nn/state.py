@@ -23,7 +23,7 @@ def fitting(
 
     `wanted` maps each name to an array of the right shape and dtype; `given` may hold anything that turns into an
     array: NumPy's, CuPy's, Tensors, PyTorch's tensors.  One ValueError names every entry that is missing,
-    unexpected (both only if strict), of another shape, not made of real numbers, or not finite.
+    unexpected (both only if strict), of another shape, of another kind of numbers, or not finite.
     """
     if not isinstance(given, Mapping):
         raise TypeError(f"{owner}: expected a dict of arrays by name, got {type(given).__name__}")
@@ -50,8 +50,9 @@ def _fit(value: Any, target: Array) -> Array:
     array = _numpy(value)
     if array.shape != target.shape:
         raise ValueError(f"has shape {array.shape}, expected {target.shape}")
-    if array.dtype.kind != "f":
-        raise TypeError(f"holds {array.dtype}, expected floating-point numbers")
+    whole = target.dtype.kind in "iu"
+    if array.dtype.kind not in ("iu" if whole else "f"):
+        raise TypeError(f"holds {array.dtype}, expected {'whole' if whole else 'floating-point'} numbers")
     with np.errstate(over="ignore", under="ignore"):  # what overflows is refused below
         array = array.astype(target.dtype)
     if not np.isfinite(array).all():

@@ -107,7 +107,7 @@ def fields_through(
     sees = layer.declared.sees
     if fields is None or before[0] != after[0]:  # images are mixed with one another
         return None
-    if sees == "element":
+    if sees in ("element", "batch"):  # a summary is made in evaluation
         return fields
     if sees == "window":
         sizes: Any = layer
