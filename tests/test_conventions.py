@@ -138,12 +138,15 @@ def test_functions_of_tensors_speak_of_shapes(name):
 def mirrored(path):
     """tests/ops/test_conv2d.py -> True if there is a tinycnn/ops/conv2d.py, or a folder of that name.
 
-    So is test_conv2d_on_gpu.py, for a module whose tests fill more than one file.
+    So is test_conv2d_on_gpu.py, for a module whose tests fill more than one file.  Of a tool for tests the sources are
+    in folders beside its tests: emulator/test_memory.py is of emulator/device/memory.cpp.
     """
     folder, words = path.relative_to(TESTS).parent, path.stem.removeprefix("test_").split("_")
     names = ["_".join(words[:n]) for n in range(1, len(words) + 1)]
     places = [root / folder / name for root in (PACKAGE, REPOSITORY) for name in names]  # tests/examples has examples/
-    return any(place.with_name(f"{place.name}.py").exists() or place.is_dir() for place in places)
+    if any(place.with_name(f"{place.name}.py").exists() or place.is_dir() for place in places):
+        return True
+    return any(file.stem in names for file in path.parent.glob("*/*") if file.parent.name != "__pycache__")
 
 
 def test_tests_mirror_the_sources():
