@@ -103,6 +103,22 @@ def test_each_thread_has_its_own():
     assert random.get_state() == (3, 0)
 
 
+@pytest.mark.parametrize("drawn", [0, 2])
+def test_numbers_drawn_apart_leave_ones_own_alone(drawn):
+    random.manual_seed(7)
+    expected = [random.generator().integers(1000) for _ in range(4)], random.rows(2, 3)
+    random.manual_seed(7)
+    found = [random.generator().integers(1000) for _ in range(drawn)]
+    with pytest.raises(KeyError), random.apart(3):
+        assert random.get_state() == (3, 0)
+        inside = random.generator().integers(1000), random.rows(2, 3)
+        raise KeyError
+    found += [random.generator().integers(1000) for _ in range(4 - drawn)]
+    assert found == expected[0] and np.array_equal(random.rows(2, 3), expected[1])
+    random.manual_seed(3)
+    assert inside[0] == random.generator().integers(1000) and np.array_equal(inside[1], random.rows(2, 3))
+
+
 @pytest.mark.parametrize("seed", [0, 2**40, 2**64 - 1, 2**100, np.int64(3)])
 def test_seeds_of_any_size(seed):
     random.manual_seed(seed)

@@ -96,3 +96,16 @@ def at(state: tuple[int, int], first_row: int) -> Iterator[None]:
         yield
     finally:
         _state.seed, _state.call, _state.first_row = kept
+
+
+@contextmanager
+def apart(seed: int) -> Iterator[None]:
+    """Within this block random numbers of both kinds start from `seed`; afterwards this thread's own go on, as if
+    nothing had been drawn."""
+    kept = vars(_state).copy()
+    manual_seed(seed)
+    try:
+        yield
+    finally:
+        vars(_state).clear()
+        vars(_state).update(kept)

@@ -9,6 +9,7 @@ import pytest
 
 from tinycnn import explain
 from tinycnn.explain import lesson
+from tinycnn.explain.figures.convolution import columns
 from tinycnn.geometry import output_size
 
 pytestmark = pytest.mark.browser
@@ -93,7 +94,9 @@ def test_every_tab_by_keyboard(page, quiet):
 
 
 COLOURS = """
-    const canvas = [...document.querySelectorAll('[role=tabpanel]:not([hidden]) canvas')].find((c) => c.width > 40);
+    const canvas = [...document.querySelectorAll('[role=tabpanel]:not([hidden]) canvas')]
+      .find((c) => c.width > 40 && c.checkVisibility());
+    if (!canvas) return document.querySelectorAll('[role=tabpanel]:not([hidden]) :is(.meter, .curve)').length;
     const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
     copy.drawImage(canvas, 0, 0);
     const {data} = copy.getImageData(0, 0, canvas.width, canvas.height), seen = new Set();
@@ -110,14 +113,56 @@ def assert_tab(browser, name):
 
 
 @pytest.mark.parametrize("name", TABS)
-def test_every_question_is_answered_once_a_guess_is_made(name, page, quiet):
-    quiet.open(page, f"tab={name}")
-    assert quiet.one(".lead").text.count("Yes.") == 0 and quiet.find(".reveal p") == []
+def test_every_answer_has_a_reply(name, page, quiet):
+    """Three questions, one right answer each, and to each wrong one what is wrong about it."""
+    quiet.open(page, f"tab={name}", reload=True)
+    asked = set()
+    for k in range(3):
+        quiet.one(f'.which [aria-label="Question {k + 1}"]').click()
+        asked.add(quiet.one(".question").text)
+        assert quiet.find(".reveal p") == []
+        quiet.find(".answer")[0].click()
+        told = quiet.one(".reveal p").text
+        assert told.startswith(("Yes. ", "Not quite. ")) and len(quiet.find(".answer.right")) == 1
+        assert quiet.find(".answer.wrong") or told.startswith("Yes. ")
+    assert len(asked) == 3 and len(quiet.find(".which .done")) == 3
+    replies = quiet.js(REPLIES)
+    assert all(reply for reply in replies) and len(set(replies)) == len(replies)
+
+
+REPLIES = """
+    const steps = [...document.querySelectorAll('[role=tabpanel]:not([hidden]) .which button')], found = [];
+    for (const step of steps) {
+      step.click();
+      const lead = step.closest('.lead');
+      const wrong = [...lead.querySelectorAll('.answer')].flatMap((e, k) => e.matches('.right') ? [] : [k]);
+      for (const at of wrong) {
+        lead.querySelectorAll('.answer')[at].click();
+        found.push(lead.querySelector('.reveal p').textContent.split('Not quite. ')[1]);
+      }
+    }
+    return found;
+"""
+
+
+def test_answers_stay_and_are_in_no_link(page, quiet):
+    quiet.open(page, "tab=slide", reload=True)
     quiet.find(".answer")[0].click()
-    assert quiet.one(".reveal p").text.startswith(("Yes.", "Not quite."))
-    assert len(quiet.find(".answer.right")) == 1
-    quiet.open(page, quiet.hash[1:], reload=True)
-    assert quiet.one(".reveal p").text  # the answer has a link, too
+    told = quiet.one(".reveal p").text
+    quiet.one("#tab-size").click()
+    quiet.one("#tab-slide").click()
+    assert quiet.one(".reveal p").text == told
+    assert "guess" not in quiet.hash
+    quiet.open(page, "tab=slide&guess=1", reload=True)  # but a link may bring one along
+    assert quiet.one(".reveal p").text.startswith("Yes. ")
+    quiet.one("#tab-size").click()
+    assert "guess" not in quiet.hash
+
+
+def test_an_answer_moves_the_figure(page, quiet):
+    quiet.open(page, "tab=size&n=7", reload=True)
+    quiet.find(".answer")[2].click()
+    assert "n=8" in quiet.hash and len(quiet.find(".pixel.drop")) == 1
 
 
 # Slide
@@ -177,27 +222,62 @@ def test_arrow_keys_move_the_window_as_the_mouse_does(page, quiet):
 
 def test_a_pixel_shows_the_outputs_it_takes_part_in(page, quiet):
     quiet.open(page, "tab=slide")
-    quiet.point(quiet.grid("Input, channel 1"), 3, 3)
+    quiet.point(quiet.grid("Input, channel 0"), 3, 3)
     assert "takes part in 9 outputs" in quiet.one(".say").text
     assert len(quiet.find('.grid[aria-label^="Output"] .mark.use')) == 9
-    quiet.point(quiet.grid("Input, channel 1"), 0, 0)
+    quiet.point(quiet.grid("Input, channel 0"), 0, 0)
     assert "This zero of the padding takes part in 1 output" in quiet.one(".say").text
-    quiet.grid("Input, channel 2").send_keys(Keys.ARROW_RIGHT)
+    quiet.grid("Input, channel 1").send_keys(Keys.ARROW_RIGHT)
     assert "takes part in" in quiet.one(".say").text
-    quiet.point(quiet.grid("Kernel, slice 1"), 1, 2)
+    quiet.point(quiet.grid("Kernel, channel 0"), 1, 2)
     assert "Weight (1, 2) is 2." in quiet.one(".say").text
 
 
 def test_changed_numbers_are_the_browsers_and_have_a_link(page, quiet):
     quiet.open(page, "tab=slide&i=2&j=2")
     assert quiet.value == 32
-    quiet.press(quiet.grid("Kernel, slice 1"), 1, 2)
+    quiet.press(quiet.grid("Kernel, channel 0"), 1, 2)
     quiet.one('.editor [aria-label="more"]').click()
     assert "edits=w.0.0.1.2%3D3" in quiet.hash
     assert quiet.find("output.value") == [] and len(quiet.find(".origin.engine")) == 1  # that of the footer
     assert "make 40" in quiet.open(page, quiet.hash[1:], reload=True).one(".say").text  # 32 + the 8 under it
     quiet.button("Undo changes").click()
     assert quiet.value == 32
+
+
+def test_nothing_jumps_when_a_number_is_changed(page, quiet):
+    quiet.open(page, "tab=slide&i=2&j=2", reload=True)
+    quiet.press(quiet.grid("Kernel, channel 0"), 1, 2)
+    more = quiet.one('.editor [aria-label="more"]')
+    for k in range(3):
+        before = more.location
+        more.click()
+        assert more.location == before, f"after {k + 1} clicks"
+    assert "edits=w.0.0.1.2%3D5" in quiet.hash
+
+
+def test_a_changed_weight_can_be_followed_from_tab_to_tab(page, quiet):
+    """w[0, 0, 1, 2] = 5 instead of 2, and what a naive convolution makes of it, forward and backward."""
+    edits = "w.0.0.1.2%3D5"
+    w, trace = np.array(lesson.W, np.float64), lesson.toy(1, 1, 1, False)[0]
+    w[0, 0, 1, 2] = 5
+    x = np.pad(np.array(lesson.X, np.float64), ((0, 0), (1, 1), (1, 1)))
+    windows = np.lib.stride_tricks.sliding_window_view(x, (3, 3), (1, 2))  # (C, OH, OW, KH, KW)
+    out = np.einsum("chwuv,ocuv->ohw", windows, w) + np.array(lesson.B)[:, None, None]
+    quiet.open(page, f"tab=slide&edits={edits}", reload=True)
+    assert np.array_equal(quiet.numbers(quiet.grid("Output")), out[0])
+    quiet.one("#tab-im2col").click()
+    assert quiet.numbers(quiet.grid("Weights"))[0, 5] == 5
+    assert np.array_equal(quiet.numbers(quiet.grid("Output, one row")), out.reshape(2, -1))
+    quiet.one("#tab-channels").click()
+    assert np.array_equal(quiet.numbers(quiet.grid("Output map")), out[0])
+    dy = trace.grad_out[0].astype(np.float64)
+    dx = np.zeros_like(x)
+    for i, j in np.ndindex(6, 6):
+        dx[:, i : i + 3, j : j + 3] += np.einsum("o,ocuv->cuv", dy[:, i, j], w)
+    quiet.open(page, f"tab=backward&part=4&i=5&j=5&edits={edits}")
+    assert np.array_equal(quiet.numbers(quiet.grid("Gradient of the input, the whole"))[1:-1, 1:-1], dx[0, 1:-1, 1:-1])
+    assert "the sum is complete" in quiet.one(".say").text and len(quiet.find(".origin.engine")) == 1
 
 
 def test_numbers_fly_into_their_column_where_motion_is_welcome(page, quiet):
@@ -219,9 +299,11 @@ def test_touch(page, quiet):
 
 def test_im2col_shows_the_columns_the_forward_multiplied(page, traces, quiet, rng):
     record = traces[0]["conv2"]
-    quiet.open(page, "tab=im2col&src=conv2")
+    quiet.open(page, "tab=im2col&src=conv2&stored=1")
     cols = record.cols[0]  # (OH, K, OW)
     assert np.array_equal(quiet.numbers(quiet.grid("Columns")), cols.transpose(1, 0, 2).reshape(cols.shape[1], -1))
+    quiet.find('[aria-label="Rows"] button')[0].click()
+    assert np.array_equal(quiet.numbers(quiet.grid("Columns")), columns(record))  # as in the lessons and the figures
     quiet.point(quiet.grid("Output, one row per filter"), 5, 37)
     quiet.press(quiet.grid("Output, one row per filter"), 5, 37)
     assert quiet.value == record.out[0, 5, 3, 7]
@@ -237,6 +319,8 @@ def test_im2col_fills_column_by_column(page, quiet):
     assert filled() == 3
     grid.send_keys(Keys.ARROW_DOWN)
     assert quiet.one(".say").text.startswith("Row 0 belongs to weight (0, 0, 0)")
+    labels = [element.text for element in quiet.find(".row-labels span")]
+    assert labels[:5] == ["c u v", "0 0 0", "0 0 1", "0 0 2", "0 1 0"] and labels[10] == "1 0 0"
 
 
 def test_play_runs_and_stops(page, quiet):
@@ -290,7 +374,7 @@ def test_a_size_below_one_is_said_as_the_formula_has_it(page, quiet):
 def test_channels_add_up_to_the_engines_map(page, traces, quiet):
     out = traces[1]["conv2"].out[0, 7]
     quiet.open(page, "tab=channels&src=conv2&img=1&o=7")
-    quiet.point(quiet.grid("Partial map of channel 3"), 4, 6)
+    quiet.point(quiet.grid("Partial map of channel 2"), 4, 6)
     assert quiet.value == out[4, 6]
     terms = [t.text.split("\n")[0].replace("−", "-") for t in quiet.find(".equation.small .term")]
     assert len(terms) == 7 and sum(map(float, terms)) == pytest.approx(out[4, 6], abs=5e-3)
@@ -300,11 +384,11 @@ def test_network_shows_the_engines_gradient_of_a_unit(page, traces, quiet):
     record = traces[0]["conv2"]
     c, (i, j) = 5, np.unravel_index(record.out[0, 5].argmax(), (10, 10))
     quiet.open(page, "tab=network")
-    quiet.press(quiet.grid("conv2, map 6"), int(i), int(j))
+    quiet.press(quiet.grid("conv2, map 5"), int(i), int(j))
     assert quiet.value == record.out[0, c, i, j]
     assert "the engine’s own gradient" in quiet.one(".inspector").text
     assert_gradient(quiet, traces[0].input_gradient("conv2", (0, c, int(i), int(j)))[0, 0], 0)
-    quiet.grid("conv2, map 6").send_keys(Keys.ARROW_UP if i else Keys.ARROW_DOWN)
+    quiet.grid("conv2, map 5").send_keys(Keys.ARROW_UP if i else Keys.ARROW_DOWN)
     i += -1 if i else 1
     assert quiet.value == record.out[0, c, i, j]
     assert "Worked out by the browser" in quiet.one(".inspector").text
@@ -325,27 +409,58 @@ def test_every_layer_of_the_network_can_be_chosen(page, traces, quiet):
         assert text.startswith(label)
         place = [int(k) for k in re.findall(r"\d+", text.split(",", 1)[1])[:3]]
         out = traces[1][label].out[0]
-        assert quiet.value == (out[place[0] - 1, place[1], place[2]] if out.ndim == 3 else out[place[0]])
+        assert quiet.value == (out[place[0], place[1], place[2]] if out.ndim == 3 else out[place[0]])
 
 
-@pytest.mark.parametrize("source", ["src=toy", "src=toy&s=2&d=2&p=0", "src=conv2&img=1&o=3&c=2"])
-def test_backward_ends_at_the_engines_gradients(source, page, quiet):
-    quiet.open(page, f"tab=backward&{source}&i=99&j=99")  # the last window, whatever the size
-    assert "both sums are now the engine’s gradients" in quiet.one(".say").text
-    for so_far, engine in (
-        ("Weight gradient so far", "Weight gradient of the engine"),
-        ("Gradient of the input so far", "Gradient of the input, of the engine"),
+SOURCES = ["src=toy", "src=toy&s=2&d=2&p=1&c=1", "src=conv2&img=1&o=3&c=2"]
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("part", [3, 4])
+def test_backward_ends_at_the_engines_gradients(source, part, page, quiet):
+    quiet.open(page, f"tab=backward&part={part}&{source}&i=99&j=99")  # the last window, whatever the size
+    assert "the sum is now the engine’s gradient" in quiet.one(".say").text
+    name = "Weight gradient" if part == 3 else "Gradient of the input"
+    ours, theirs = quiet.numbers(quiet.grid(f"{name} so far")), quiet.numbers(quiet.grid(f"{name}, the whole"))
+    inside = ~np.isnan(theirs)  # the engine keeps no gradient of the padding
+    most = np.abs(theirs[inside]).max()
+    assert most > 0 and np.abs(ours - theirs)[inside].max() <= 1e-5 * most
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_backward_adds_each_window_to_what_was_there(source, page, quiet, rng):
+    """before + this = after; and before is after, one window earlier."""
+    i, j = int(rng.integers(2)), 1
+    for part, name, this in (
+        (3, "Weight gradient", "What this window adds"),
+        (4, "Gradient of the input", "What this window adds to the pixels"),
     ):
-        ours, theirs = quiet.numbers(quiet.grid(so_far)), quiet.numbers(quiet.grid(engine))
-        inside = ~np.isnan(theirs)  # the engine keeps no gradient of the padding
-        most = np.abs(theirs[inside]).max()
-        assert most > 0 and np.abs(ours - theirs)[inside].max() <= 1e-5 * most
+        quiet.open(page, f"tab=backward&part={part}&{source}&i={i}&j={j - 1}")
+        earlier = quiet.numbers(quiet.grid(f"{name} so far"))
+        quiet.one('[aria-label="Step"]').click()
+        before, after = (quiet.numbers(quiet.grid(f"{name} {when}")) for when in ("before", "so far"))
+        np.testing.assert_array_equal(before, earlier)
+        np.testing.assert_allclose(before + quiet.numbers(quiet.grid(this)), after, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_every_filter_hands_back_its_kernel_times_its_gradient(source, page, quiet):
+    quiet.open(page, f"tab=backward&part=4&{source}&i=1&j=0")
+    terms = [quiet.numbers(grid) for grid in quiet.find('.grid[aria-label^="Term of filter"]')]
+    kernels = [quiet.numbers(grid) for grid in quiet.find('.grid[aria-label^="Kernel of filter"]')]
+    others = [quiet.numbers(grid) for grid in quiet.find('.grid[aria-label^="The terms of the other"]')]
+    column = quiet.numbers(quiet.grid("This window’s column"))
+    np.testing.assert_allclose(sum(terms + others), column, rtol=1e-5, atol=1e-7)
+    assert len(terms) == len(kernels) == (2 if "toy" in source else 1) and len(others) == ("toy" not in source)
+    for term, kernel, shown in zip(terms, kernels, quiet.find(".term.gradient b"), strict=True):
+        gradient = float(shown.text.replace("−", "-"))
+        np.testing.assert_allclose(term, kernel * gradient, rtol=0.01, atol=1e-12)  # the gradient is shown rounded
 
 
 def test_backward_shows_loss_adjoint_and_gradient_check(page, traces, quiet):
     quiet.open(page, "tab=backward")
-    text = quiet.one('[role="tabpanel"]').text
-    assert f"the loss is {traces[0].loss:.4f}" in text
+    assert f"the loss is {traces[0].loss:.4f}" in quiet.one('[role="tabpanel"]').text
+    quiet.button("5 proof").click()
     left, right = (element.text for element in quiet.find(".inner b"))
     assert left == right == f"{lesson.facts()['adjoint']['left']:.0f}".replace("-", "−")
     assert len(quiet.find(".gradcheck tbody tr")) == 20
@@ -355,15 +470,20 @@ def test_training(page, quiet):
     quiet.open(page, "tab=training")
     assert "still guessing" in quiet.one('[role="tabpanel"]').text
     assert len(quiet.find(".curve")) == 4
+    quiet.button("2 kernels").click()
     slider = quiet.one('input[type="range"]')
     first = quiet.js("return document.querySelector('.kernels .grid').grid.value(0, 0)")
     slider.send_keys(Keys.HOME)
     assert "step=0" in quiet.hash
     assert quiet.js("return document.querySelector('.kernels .grid').grid.value(0, 0)") != first
+    quiet.one('.step:not([hidden]) [aria-label="Step"]').click()
+    assert "step=1" in quiet.hash
+    quiet.button("3 confusions").click()
     quiet.press(quiet.grid("Confusion matrix"), 1, 1)
     assert re.fullmatch(r"Trouser: \d+ recognised\.", quiet.one(".say").text)
     quiet.grid("Confusion matrix").send_keys(Keys.ARROW_RIGHT)
     assert re.fullmatch(r"Trouser taken for Pullover: \d+ times\.", quiet.one(".say").text)
+    quiet.button("4 mistakes").click()
     assert quiet.find(".mistake")
 
 

@@ -1,5 +1,7 @@
 """The page in a real browser: its links, any width, dark and light, contrast, names, and nets that are not LeNet."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from tinycnn import explain, manual_seed
 from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Tanh
 
 pytestmark = pytest.mark.browser
+Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
 TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
 
@@ -121,8 +124,61 @@ def test_the_lesson_page(quiet, tmp_path):
     for name in TABS:
         quiet.one(f"#tab-{name}").click()
         assert quiet.one('[role="tabpanel"]').get_attribute("id") == f"panel-{name}"
-    quiet.open(path, "tab=training")
+
+
+def test_on_the_lesson_page_a_shift_changes_the_probabilities(quiet, tmp_path):
+    """What the tab Edit says of them; a net that has learnt nothing would not show it."""
+    quiet.open(explain.lesson_page(tmp_path / "lesson.html"), "tab=edit")
+    bars = lambda: np.array([float(element.text) for element in quiet.find(".edit-bars .num")])  # noqa: E731
+    before = bars()
+    quiet.find(".answer")[0].click()
+    assert "moves=x2" in quiet.hash
+    assert np.abs(bars() - before).max() > 0.05
+
+
+def test_a_page_without_training_says_how_to_train(quiet, traces, tmp_path):
+    quiet.open(explain.report(traces, tmp_path / "page.html"), "tab=training")
     assert "python examples/lenet_fashion.py --report lenet.html" in quiet.one(".empty").text
+
+
+FRAME = """<!doctype html><title>A lesson with the page in it</title><iframe width="1000" height="700"></iframe>
+<script type="application/json" id="page">{page}</script>
+<script>
+  const frame = document.querySelector('iframe');
+  frame.srcdoc = JSON.parse(document.getElementById('page').textContent);
+</script>"""
+
+
+def test_the_page_lives_in_a_frame_without_an_address(page, quiet, tmp_path):
+    text = json.dumps(page.read_text(encoding="utf-8")).replace("<", "\\u003c")
+    outer = tmp_path / "outer.html"
+    outer.write_text(FRAME.replace("{page}", text), encoding="utf-8")
+    quiet.driver.get(outer.as_uri())
+    quiet.driver.switch_to.frame(0)
+    try:
+        quiet.wait(lambda: quiet.js("return document.documentElement.dataset.selfcheck === 'pass'"), 60)
+        for name in ("im2col", "edit", "slide"):
+            quiet.one(f"#tab-{name}").click()
+            assert quiet.one('[role="tabpanel"]').get_attribute("id") == f"panel-{name}"
+        quiet.grid("Output").send_keys(Keys.ARROW_DOWN)
+        assert quiet.one(".say").text.startswith("Output (3, 2)")
+    finally:
+        quiet.driver.switch_to.default_content()
+
+
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
+@pytest.mark.parametrize(
+    "state", ["tab=slide", "tab=im2col", "tab=channels", "tab=backward&part=3", "tab=backward&part=4"]
+)
+def test_figure_and_controls_are_on_one_screen(state, size, page, quiet):
+    """Of the toy: all of it on a desk; on a phone the sentence and the buttons stay in sight while one scrolls."""
+    quiet.open(page, state, size=size, touch=size[0] < 500, reload=True)
+    box = lambda selector: quiet.js("return arguments[0].getBoundingClientRect()", quiet.one(selector))  # noqa: E731
+    if size[0] > 500:
+        assert box(".stage-figure")["bottom"] <= box(".dock")["top"] + 1
+    else:
+        quiet.js("scrollBy(0, 250)")
+    assert box(".dock")["bottom"] <= size[1] + 1 and box(".say")["bottom"] <= size[1] + 1
 
 
 class Twice(Module):
@@ -159,7 +215,7 @@ def test_a_layer_that_the_browser_does_not_know(quiet, tmp_path, rng):
     trace = explain.trace(net, rng.random((1, 1, 8, 8)).astype(np.float32), [1])
     quiet.open(explain.report(trace, tmp_path / "page.html"), "tab=network")
     assert quiet.js("return document.documentElement.dataset.selfcheck") == "pass"  # of what it does know
-    quiet.press(quiet.grid("twice1, map 2"), 2, 3)
+    quiet.press(quiet.grid("twice1, map 1"), 2, 3)
     assert quiet.value == trace["twice1"].out[0, 1, 2, 3]
     quiet.one("#tab-edit").click()
     assert "The browser cannot recompute this network: it does not have twice1 (Twice())" in quiet.one(".empty").text

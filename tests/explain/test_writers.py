@@ -12,7 +12,7 @@ from tinycnn import explain, manual_seed
 from tinycnn.data import Batches, Silhouettes
 from tinycnn.execution import make_step
 from tinycnn.explain import __main__ as command
-from tinycnn.explain import writers
+from tinycnn.explain import snapshots, writers
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
 from tinycnn.optim import SGD
@@ -36,12 +36,15 @@ def trained(path, epochs=1, lr=0.5, **options):
     return net, page
 
 
-def test_the_lesson_needs_nothing(tmp_path):
+def test_the_lesson_needs_nothing_and_shows_a_net_that_has_learnt(tmp_path):
     path = explain.lesson_page(tmp_path / "lesson.html")
     data = data_of(path)
-    assert not data["trained"] and data["training"] == {"history": None, "snapshots": None, "test": None}
-    assert [data["classes"][sample["label"]] for sample in data["samples"]] == ["Ankle boot", "Trouser"]
-    assert data["left_out"] == []
+    assert [data["classes"][sample["label"]] for sample in data["samples"]] == ["Shirt", "Ankle boot"]
+    assert data["trained"] and data["left_out"] == []
+    assert data["training"]["test"]["accuracy"] > 0.95 and data["training"]["test"]["count"] == 1000
+    assert data["training"]["history"][-1]["test_acc"] > 0.95
+    assert len(data["flow"]["untrained"]) == len(data["flow"]["now"])
+    assert path.stat().st_size < 3e6
 
 
 def test_the_end_of_training_writes_a_page(tmp_path):
@@ -52,8 +55,8 @@ def test_the_end_of_training_writes_a_page(tmp_path):
     assert [row["x"] for row in history if "test_loss" in row] == [1, 2]
     steps = data["training"]["snapshots"]["steps"]
     assert steps[0] == 0 and steps[-1] == 2 and steps == sorted(steps)
-    assert np.array_equal(page.snapshots[-1][1], net[0].weight.numpy())
-    assert not np.array_equal(page.snapshots[0][1], page.snapshots[-1][1])
+    assert np.array_equal(page.taken[-1][1], net[0].weight.numpy())
+    assert not np.array_equal(page.taken[0][1], page.taken[-1][1])
     now, before = data["flow"]["now"], data["flow"]["untrained"]
     assert [row["layer"] for row in now] == [row["layer"] for row in before] and now != before
 
@@ -72,9 +75,9 @@ def test_a_page_is_not_written_where_training_came_to_nothing(tmp_path):
 
 
 def test_snapshots_are_thinned_evenly(tmp_path, monkeypatch):
-    monkeypatch.setattr(writers, "SNAPSHOTS", 6)
+    monkeypatch.setattr(snapshots, "MOST", 6)
     _, page = trained(tmp_path / "page.html", epochs=4)
-    steps = [x for x, _ in page.snapshots]
+    steps = [x for x, _ in page.taken]
     assert 3 < len(steps) <= 7 and steps[0] == 0 and steps[-1] == 4 and steps == sorted(steps)
 
 

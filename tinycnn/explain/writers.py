@@ -9,24 +9,32 @@ from typing import Any
 import numpy as np
 
 from tinycnn import checkpoint
-from tinycnn.backend import Array
 from tinycnn.data import SHORT_NAMES, Dataset, Silhouettes, load
+from tinycnn.explain import trained
 from tinycnn.explain.page import report
+from tinycnn.explain.snapshots import Snapshots
 from tinycnn.explain.trace import Trace, trace
-from tinycnn.models import LeNet
-from tinycnn.nn import Conv2d, Sequential
-from tinycnn.training import Observer, Point, Run
+from tinycnn.nn import Sequential
+from tinycnn.training import Run
 
-GARMENTS = (75, 13)  # a boot and trousers among the generated test images
-SNAPSHOTS = 100  # of the first kernels while they learn; of more, every other one is dropped
+GARMENTS = (65, 75)  # test images: a shirt that might be a coat, and a boot beyond doubt
 
 
 def lesson_page(path: str | Path) -> Path:
-    """The page without any training: the toy, and an untrained LeNet on two generated garments.  Needs no data."""
-    garments = Silhouettes(train=False, size=max(GARMENTS) + 1)
-    model = LeNet()
-    traces = [trace(model, garments.images[i : i + 1], garments.labels[i : i + 1]) for i in GARMENTS]
-    return report(traces, path, title="How convolution works", classes=garments.classes, trained=False)
+    """The page without any training: the toy, and a LeNet that has learnt generated garments.  Needs no data."""
+    model, untrained, history, snapshots = trained.load()
+    garments = Silhouettes(train=False, size=trained.TEST_IMAGES)
+    images, labels = garments.images, garments.labels
+    return report(
+        [trace(model, images[i : i + 1], labels[i : i + 1]) for i in GARMENTS],
+        path,
+        title="How convolution works",
+        classes=garments.classes,
+        history=history,
+        snapshots=snapshots,
+        test=garments,
+        untrained=trace(untrained, images[GARMENTS[0] : GARMENTS[0] + 1], labels[GARMENTS[0] : GARMENTS[0] + 1]),
+    )
 
 
 def checkpoint_page(
@@ -57,7 +65,7 @@ def _traces(model: Sequential, test: Dataset, images: int) -> list[Trace]:
     return [trace(model, test.images[i : i + 1], test.labels[i : i + 1]) for i in range(images)]
 
 
-class PageWriter(Observer):
+class PageWriter(Snapshots):
     """Looks on while a net trains, and writes its page when training ends.
 
     train(step, batches, test_batches, epochs, observers=[PageWriter("lenet.html", net, test_set)])
@@ -66,30 +74,20 @@ class PageWriter(Observer):
     """
 
     def __init__(self, path: str | Path, model: Sequential, test: Dataset, images: int = 3, title: str = "") -> None:
-        self.path, self.model, self.test, self.images = Path(path), model, test, images
+        super().__init__(model)
+        self.path, self.test, self.images = Path(path), test, images
         self.title = title or f"{type(model).__name__} on {test.name}"
-        self.first = next((layer for layer in model.modules() if isinstance(layer, Conv2d)), None)
-        self.snapshots: list[tuple[float, Array]] = []
         self.untrained: Trace | None = None
 
     def on_start(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         if not run.history:
             (self.untrained,) = _traces(self.model, self.test, 1)
-        self._keep(run.epoch)
-
-    def on_point(self, run: Run, point: Point) -> None:
-        self._keep(point.x)
-
-    def _keep(self, x: float) -> None:
-        if self.first is not None:
-            self.snapshots.append((x, self.first.weight.numpy().copy()))
-        if len(self.snapshots) > SNAPSHOTS:
-            self.snapshots = [*self.snapshots[:-1:2], self.snapshots[-1]]
+        super().on_start(run)
 
     def on_end(self, run: Run) -> None:
         if run.result is None or not all(np.isfinite(p.numpy()).all() for p in self.model.parameters()):
             return  # stopped before anything was learnt, or by a loss that was not finite: there is nothing to show
         traces = _traces(self.model, self.test, self.images)
-        extra: dict[str, Any] = {"history": run.history, "snapshots": self.snapshots, "untrained": self.untrained}
+        extra: dict[str, Any] = {"history": run.history, "snapshots": self.taken, "untrained": self.untrained}
         report(traces, self.path, title=self.title, classes=self.test.classes, test=self.test, **extra)

@@ -9,6 +9,7 @@ import { currentConv, moveWindow, stepWindow } from "./model/convolutions.js";
 import { selfcheck } from "./model/selfcheck.js";
 import { button } from "./widgets/controls.js";
 import { origin } from "./widgets/labels.js";
+import { lead } from "./widgets/question.js";
 import { showSelfcheck } from "./widgets/verdict.js";
 import { caption } from "./widgets/walk.js";
 import { backwardTab } from "./tabs/backward.js";
@@ -51,7 +52,7 @@ function place(tab, index) {
 }
 
 function open(id) {
-  if (id !== state.tab) set({ tab: id, guess: "", edits: "" });
+  if (id !== state.tab) set({ tab: id });
 }
 
 function show(tabs) {
@@ -65,11 +66,12 @@ function show(tabs) {
   }
   if (!current.update) assemble(current);
   current.head.show(state.guess);
+  state.guess = ""; // answered now, and not part of what a link shows
   current.update();
 }
 
 function assemble(tab) {
-  tab.head = tab.lead(tab.index + 1);
+  tab.head = lead(tab.index + 1, tab.questions());
   const stage = div("stage");
   tab.root.append(tab.head, stage);
   tab.update = tab.build(stage, caption());
@@ -116,7 +118,17 @@ function themeButton() {
   dark.addEventListener("change", notify);
 }
 
+/** In the header, where nothing moves when it comes and goes; a change of the toy can be seen on four tabs. */
+function undoButton() {
+  const control = document.getElementById("undo");
+  control.addEventListener("click", () => set({ edits: "" }));
+  watchers.push(() => {
+    control.hidden = !state.edits;
+  });
+}
+
 build();
+undoButton();
 themeButton();
 footer();
 document.addEventListener("keydown", globalKeys);

@@ -3,7 +3,7 @@
 const PAGE = {
   tab: "slide",
   theme: "", // light, dark, or as the system has it
-  guess: "", // the answer chosen on this tab; "x" where it was only asked for, "" before
+  guess: "", // an answer that a link brings along: its place, or "x" to show the right one
 };
 
 const CONVOLUTION = {
@@ -23,6 +23,7 @@ const CONVOLUTION = {
 const IM2COL = {
   fill: 0, // whether the columns are filled one by one
   tap: -1, // the row that is looked at
+  stored: 0, // whether rows stand as the engine stores them
 };
 
 const SIZE = {
@@ -38,7 +39,12 @@ const NETWORK = {
   scope: "layer", // one scale of colours per layer, or per map
 };
 
+const BACKWARD = {
+  part: 1, // which of its steps
+};
+
 const TRAINING = {
+  view: 1, // curves, kernels, confusions, mistakes
   step: -1, // which snapshot of the kernels; -1 is the last
   cell: "", // which cell of the confusion matrix: "3.5"
 };
@@ -48,7 +54,7 @@ const EDIT = {
   moves: "", // what was done to it: "x1,y-2,r15"
 };
 
-export const DEFAULTS = { ...PAGE, ...CONVOLUTION, ...IM2COL, ...SIZE, ...NETWORK, ...TRAINING, ...EDIT };
+export const DEFAULTS = { ...PAGE, ...CONVOLUTION, ...IM2COL, ...SIZE, ...NETWORK, ...BACKWARD, ...TRAINING, ...EDIT };
 
 export const state = { ...DEFAULTS };
 
@@ -75,9 +81,18 @@ function hashOf(of) {
 export function set(changes) {
   const before = state.tab;
   Object.assign(state, changes);
-  if (state.tab !== before) history.pushState(null, "", hashOf(state));
+  if (state.tab !== before) write("pushState");
   else writeHash();
   notify();
+}
+
+/** Put the state into the address, where that is allowed: a page inside `srcdoc` has none of its own. */
+function write(how) {
+  try {
+    history[how](null, "", hashOf(state));
+  } catch (error) {
+    if (error.name !== "SecurityError") throw error;
+  }
 }
 
 const HASH_PAUSE = 100; // milliseconds between changes of the address: browsers stop listening to more than 200 in 10 s
@@ -86,10 +101,10 @@ let hashTimer = null;
 /** Write the address now, or in a moment if that was done just before. */
 function writeHash() {
   if (hashTimer) return;
-  history.replaceState(null, "", hashOf(state));
+  write("replaceState");
   hashTimer = setTimeout(() => {
     hashTimer = null;
-    if (location.hash !== hashOf(state)) history.replaceState(null, "", hashOf(state));
+    if (location.hash !== hashOf(state)) write("replaceState");
   }, HASH_PAUSE);
 }
 

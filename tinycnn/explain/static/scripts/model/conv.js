@@ -116,6 +116,15 @@ export class Conv {
     return (u * this.CG + c) * this.KW + v;
   }
 
+  /** The same in the order of textbooks, (c, u, v): the weight of row k, and its row. */
+  textbookTap(k) {
+    return [Math.floor(k / (this.KH * this.KW)), Math.floor(k / this.KW) % this.KH, k % this.KW];
+  }
+
+  textbookRow(c, u, v) {
+    return (c * this.KH + u) * this.KW + v;
+  }
+
   /** How many numbers the engine stores for the columns: shifts along the width only, the rest is overlap. */
   get stored() {
     return this.C * this.FH * this.KW * this.OW;

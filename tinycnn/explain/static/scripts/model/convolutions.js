@@ -4,6 +4,7 @@ import { DATA, Values, values } from "../base/data.js";
 import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { Conv } from "./conv.js";
+import { scatter, weightGradient } from "./gradients.js";
 import { arraysOf, gradInputOf, inputOf } from "./samples.js";
 import { twin } from "./twin.js";
 
@@ -71,7 +72,10 @@ function edited(conv, edits) {
     if (at >= 0 && at < array.data.length) array.data[at] = Number(v);
   }
   const out = twin.conv2d(arrays.x, arrays.w, arrays.b, conv.options);
-  return new Conv("toy", conv.options, { ...arrays, out }, false);
+  const changed = new Conv("toy", conv.options, { ...arrays, out, grad_out: conv.grad_out }, false);
+  changed.grad_w = new Values(weightGradient(changed), conv.w.shape);
+  changed.grad_x = scatter(changed);
+  return changed;
 }
 
 /** The state's window and filter, kept inside the convolution. */

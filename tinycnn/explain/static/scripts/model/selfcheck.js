@@ -4,6 +4,7 @@
 import { DATA, Values, values } from "../base/data.js";
 import { outputSize } from "./conv.js";
 import { modelConv, toyConv } from "./convolutions.js";
+import { scatter, weightGradient } from "./gradients.js";
 import { inputOf } from "./samples.js";
 import { twin } from "./twin.js";
 
@@ -93,38 +94,6 @@ function everyColumn(conv, like, entry) {
     const i = Math.floor(place / (conv.OW * conv.K)) % conv.OH;
     return entry(Math.floor(place / (conv.OW * conv.K * conv.OH)), k, i * conv.OW + j);
   });
-}
-
-/** dw[o, c, u, v] = sum over l of dy[o, l] * cols[k, l], where k is the row of (c, u, v). */
-function weightGradient(conv) {
-  const { O, K, L, G } = conv;
-  const dw = new Float64Array(O * K);
-  for (let o = 0; o < O; o++) {
-    for (let k = 0; k < K; k++) {
-      let sum = 0;
-      for (let l = 0; l < L; l++) sum += conv.grad_out.data[o * L + l] * conv.column(Math.floor(o / (O / G)), k, l);
-      const [c, u, v] = conv.tap(k);
-      dw[((o * conv.CG + c) * conv.KH + u) * conv.KW + v] = sum;
-    }
-  }
-  return dw;
-}
-
-/** col2im of the columns' gradient: added back where they came from, (C, H, W). */
-function scatter(conv) {
-  const dx = new Values(new Float64Array(conv.x.data.length), conv.x.shape);
-  for (let g = 0; g < conv.G; g++) {
-    for (let k = 0; k < conv.K; k++) {
-      const [c, u, v] = conv.tap(k);
-      for (let l = 0; l < conv.L; l++) {
-        const [i, j] = conv.position(l);
-        const [r, q] = [i * conv.SH + u * conv.DH, j * conv.SW + v * conv.DW];
-        if (conv.inFrame(r, q)) continue;
-        dx.data[((g * conv.CG + c) * conv.H + r - conv.PH) * conv.W + q - conv.PW] += conv.gradColumn(g, k, l);
-      }
-    }
-  }
-  return dx;
 }
 
 function checkSample(sample, img, note) {

@@ -11,25 +11,21 @@ import { code } from "../widgets/code.js";
 import { Grid } from "../widgets/grid.js";
 import { meter, origin, signedMeter } from "../widgets/labels.js";
 import { mapGrid } from "../widgets/panel.js";
-import { section } from "./backward_parts.js";
+import { intro } from "../widgets/stage.js";
 import { imageChoice } from "./conv_controls.js";
 
 /** Softmax, label, and their difference: where the gradient starts. */
-export function lossSection() {
+export function lossPart() {
   const [body, text, img] = [div("bars"), h("p", { class: "note" }), imageChoice()];
   const listing = code("loss");
-  const root = section(
-    "1",
-    "The loss: prediction minus truth",
-    "For softmax and cross-entropy the gradient of the logits is p − y, as simple as that: too much probability is pushed down, too little is pulled up.",
-    DATA.samples.length > 1 && div("controls", img),
-    body,
-    text,
-    listing,
-  );
   listing.lit(["slope"]);
+  const what =
+    "For softmax and cross-entropy the gradient of the logits is p − y, as simple as that: too much probability is pushed down, too little is pulled up.";
   return {
-    root,
+    name: "loss",
+    controls: [intro("The loss: prediction minus truth", what), DATA.samples.length > 1 && img],
+    figure: [body, text],
+    rest: listing,
     update() {
       const sample = currentSample();
       img.show(state.img);
@@ -55,27 +51,24 @@ function lossBars(sample) {
 }
 
 /** Activations and their gradients side by side, and how large the gradients are. */
-export function flowSection() {
+export function flowPart() {
   const [body, listing] = [div("flow"), code("sigmoid")];
   listing.lit(["slope"]);
-  const sigmoid = DATA.model.layers.some((layer) => layer.kind === "sigmoid");
-  const quarter = "A sigmoid multiplies it by y (1 − y), at most a quarter: after four of them little is left. ";
-  const root = section(
-    "2",
-    "Back through the layers",
-    `Every layer hands its gradient to the one before. ${sigmoid ? quarter : ""}The bars show how large gradients are, on a logarithmic scale.`,
-    body,
-    sigmoid && listing,
-  );
+  const kinds = DATA.model.layers.map((layer) => layer.kind);
+  const slopes = {
+    sigmoid: "A sigmoid multiplies it by y (1 − y), at most a quarter: after four of them little is left. ",
+    relu: "A ReLU lets it through where its output is above 0 and stops it elsewhere: the white cells. ",
+  };
+  const slope = Object.entries(slopes).find(([kind]) => kinds.includes(kind))?.[1] ?? "";
+  const what = `Every layer hands its gradient to the one before. ${slope}The bars show how large gradients are, on a logarithmic scale.`;
+  const names = ["activation", "its gradient", "size of the gradient"];
+  const head = [h("span"), names.map((name, k) => span(k === 1 ? "gradient" : "", name))];
   let shown = null;
-  const head = [
-    h("span"),
-    h("span", {}, "activation"),
-    span("gradient", "its gradient"),
-    h("span", {}, "size of the gradient"),
-  ];
   return {
-    root,
+    name: "layers",
+    controls: intro("Back through the layers", what),
+    figure: body,
+    rest: kinds.includes("sigmoid") && listing,
     update() {
       if (shown === state.img) return;
       shown = state.img;
@@ -128,7 +121,7 @@ function smallMaps(array, role) {
   const paint = role === "gradient" ? scale("signed", array.most) : scaleFor(array);
   if (array.shape.length === 1) return span("maps", vectorGrid(array, paint, role).root);
   const shown = Math.min(array.shape[0], 6);
-  const map = (c) => mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: `${role} ${c + 1}` }).root;
+  const map = (c) => mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: `${role} ${c}` }).root;
   return span(
     "maps",
     Array.from({ length: shown }, (_, c) => map(c)),

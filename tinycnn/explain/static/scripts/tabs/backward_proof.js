@@ -2,49 +2,48 @@
 
 import { scale, scaleFor } from "../base/colour.js";
 import { DATA, values } from "../base/data.js";
-import { h } from "../base/dom.js";
+import { div, h } from "../base/dom.js";
 import { brief, minus, round } from "../base/numbers.js";
 import { DEFAULTS } from "../base/state.js";
 import { toyConv } from "../model/convolutions.js";
 import { origin, table, tableRow } from "../widgets/labels.js";
 import { mapGrid, panel } from "../widgets/panel.js";
-import { section } from "./backward_parts.js";
+import { intro } from "../widgets/stage.js";
 
-/** Adjoint, not inverse. */
-export function adjointSection() {
+/** Adjoint, not inverse; and what the engine's gradient check found. */
+export function proofPart() {
   const { left, right, there_and_back: back, counts } = DATA.lesson.adjoint;
   const x = toyConv({ ...DEFAULTS }).x.part(0);
-  const grid = (array, role, paint, name) => mapGrid(array, paint, { role, cell: 32, text: (v) => round(v, 0), name });
   const [there, many] = [values(back).part(0), values(counts).part(0)];
+  const grid = (array, role, paint, name) => mapGrid(array, paint, { role, cell: 32, text: (v) => round(v, 0), name });
+  const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, text);
+  const text =
+    "Two facts, computed by the engine for the toy with padding 1. For any columns c the two inner products agree: that is what makes col2im right for gradients. And going there and back multiplies every pixel by the number of windows that cover it.";
   return {
-    root: section(
-      "4",
-      "Adjoint, not inverse",
-      "Two facts, computed by the engine for the toy with padding 1. For any columns c the two inner products agree: that is what makes col2im right for gradients. And going there and back multiplies every pixel by the number of windows that cover it.",
-      h(
-        "div",
-        { class: "inner" },
+    name: "proof",
+    controls: intro("Adjoint, not inverse", text),
+    figure: [
+      div(
+        "inner",
         h("span", {}, "⟨ im2col(x), c ⟩ = ", h("b", {}, round(left))),
         h("span", {}, "⟨ x, col2im(c) ⟩ = ", h("b", {}, round(right))),
         origin("engine"),
       ),
-      h(
-        "div",
-        { class: "into" },
+      div(
+        "into",
         panel(h("i", {}, "x"), grid(x, "input", scaleFor(x), "x")),
-        h("span", { class: "sign" }, "×"),
+        sign("×"),
         panel("windows per pixel", grid(many, "plain", scale("count", 9), "Windows per pixel")),
-        h("span", { class: "sign" }, "="),
+        sign("="),
         panel(h("code", {}, "col2im(im2col(x))"), grid(there, "gradient", scaleFor(there), "There and back")),
       ),
-    ),
+    ],
+    rest: DATA.gradcheck && gradientCheck(DATA.gradcheck),
   };
 }
 
 /** Analytic against numeric, for some weights. */
-export function checkSection() {
-  if (!DATA.gradcheck) return null;
-  const { layer, rows } = DATA.gradcheck;
+function gradientCheck({ layer, rows }) {
   const far = ({ analytic, numeric }) =>
     Math.abs(analytic - numeric) / Math.max(Math.abs(analytic), Math.abs(numeric), 1e-12);
   const body = rows.map((row) =>
@@ -55,12 +54,13 @@ export function checkSection() {
     ]),
   );
   const names = ["weight", "backward", "finite differences", "relative difference"];
-  return {
-    root: section(
-      "5",
-      "Is it right?",
-      `Move one weight of ${layer} a little both ways and see how the loss changes: that must be its gradient. ${rows.length} weights drawn at random, in float64, by the engine; the largest relative difference is ${brief(Math.max(...rows.map(far)))}.`,
-      h("div", { class: "scroll", tabindex: 0 }, table(names, 1, body, { kind: "gradcheck" })),
+  const text = `Move one weight of ${layer} a little both ways and see how the loss changes: that must be its gradient. ${rows.length} weights drawn at random, in float64, by the engine; the largest relative difference is ${brief(Math.max(...rows.map(far)))}.`;
+  return [
+    intro("Is it right?", text),
+    h(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Gradient check" },
+      table(names, 1, body, { kind: "gradcheck" }),
     ),
-  };
+  ];
 }

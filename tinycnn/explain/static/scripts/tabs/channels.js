@@ -1,7 +1,7 @@
 // tab "Channels": a filter has one slice per input channel; their maps add up.
 
 import { key, scale, scaleFor } from "../base/colour.js";
-import { DATA, Values } from "../base/data.js";
+import { Values } from "../base/data.js";
 import { div, h, replace, span } from "../base/dom.js";
 import { count, exactly, round, sum } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
@@ -9,28 +9,14 @@ import { currentConv, moveWindow, place } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { origin, resultLine, term } from "../widgets/labels.js";
 import { mapGrid, panel } from "../widgets/panel.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
 import { convControls } from "./conv_controls.js";
+import { channelsQuestions } from "./questions.js";
 
 export const channelsTab = {
   id: "channels",
   name: "Channels",
-  lead: (number) => {
-    const wide = DATA.model?.layers.filter((layer) => layer.kind === "conv2d").at(-1);
-    const [C, O, k] = wide ? [wide.shape_in[0], wide.shape_out[0], wide.options.kernel_size] : [2, 2, [3, 3]];
-    const G = wide ? wide.options.groups : 1;
-    return lead(
-      number,
-      `A convolution turns ${C} maps into ${O}. How many ${k.join(" × ")} kernels does it hold?`,
-      [
-        [String(O), false],
-        [String(C + O), false],
-        [String((C / G) * O), true],
-      ],
-      () =>
-        `One for every pair of an input and an output map: ${C / G} · ${O} = ${(C / G) * O}. Each output map is the sum of ${C / G} partial maps and a bias; that sum is what you see below.`,
-    );
-  },
+  questions: channelsQuestions,
 
   build(stage, say) {
     const controls = convControls();
@@ -39,7 +25,7 @@ export const channelsTab = {
       "forward",
       "the sum over channels is inside the product: a column holds the window of every channel",
     );
-    stage.append(controls, body, result, say, listing);
+    layout(stage, { controls, figure: body, bar: [result, say], rest: listing });
     listing.lit(["product", "bias"]);
     let [over, shown, grids] = [null, null, []];
     const marks = () => {
@@ -88,7 +74,7 @@ function sumGrids(conv, o, body, onover) {
     text: few && conv.whole ? (v) => round(v, 0) : () => null,
   };
   const maps = partials.map((map, c) =>
-    mapGrid(map, paint, { ...options, role: "plain", name: `Partial map of channel ${c + 1}; arrow keys move` }),
+    mapGrid(map, paint, { ...options, role: "plain", name: `Partial map of channel ${c}; arrow keys move` }),
   );
   const cell = Math.min(36, 230 / conv.OW);
   const last = mapGrid(out, paint, { ...options, cell, role: "output", name: "Output map; arrow keys move" });
@@ -100,13 +86,13 @@ function sumGrids(conv, o, body, onover) {
 /** One channel of the image, convolved with its slice of the kernel: the partial map. */
 function sumRow(conv, { o, x, c }, map, few) {
   const text = few && conv.whole ? (v) => round(v, 0) : () => null;
-  const image = { role: "input", text, cell: Math.min(28, (few ? 170 : 84) / conv.W), name: `Input channel ${x + 1}` };
-  const slice = { role: "kernel", text, cell: Math.min(36, (few ? 108 : 64) / conv.KW), name: `Kernel slice ${c + 1}` };
+  const image = { role: "input", text, cell: Math.min(28, (few ? 170 : 84) / conv.W), name: `Input channel ${x}` };
+  const slice = { role: "kernel", text, cell: Math.min(36, (few ? 108 : 64) / conv.KW), name: `Kernel, channel ${c}` };
   const sign = (mark) => h("span", { class: "sign", "aria-hidden": "true" }, mark);
   const kernel = conv.w.part(o);
   return div(
     "sum-row",
-    panel(`input ${x + 1}`, mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), image)),
+    panel(`input ${x}`, mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), image)),
     sign("∗"),
     panel("kernel", mapGrid(kernel.part(c), scale("signed", kernel.most), slice)),
     sign("="),
@@ -119,7 +105,7 @@ function total(conv, o, last, paint) {
   return div(
     "sum-total",
     h("p", { class: "brace", "aria-hidden": "true" }, text),
-    panel(["output map ", String(o + 1)], last),
+    panel(["output map ", String(o)], last),
     key(paint),
     origin(conv.engine ? "engine" : "browser"),
   );
@@ -135,10 +121,7 @@ function partialEquation(conv, { o, i, j }) {
     "equation small",
     terms
       .slice(0, TERMS)
-      .map((v, c) => [
-        c > 0 && span("op", "+"),
-        term(round(v, decimals), `channel ${conv.channels(o)[c] + 1}`, "input"),
-      ]),
+      .map((v, c) => [c > 0 && span("op", "+"), term(round(v, decimals), `channel ${conv.channels(o)[c]}`, "input")]),
     rest.length > 0 && [span("op", "+"), term(round(sum(rest), decimals), `${rest.length} more`, "input")],
     span("op", "+"),
     term(round(conv.bias(o), decimals), "bias", "kernel"),

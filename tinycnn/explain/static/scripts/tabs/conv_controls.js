@@ -17,7 +17,7 @@ export function convControls(extra = []) {
     (value) => set({ src: value, o: 0, c: 0, i: 0, j: 0, tap: -1 }),
   );
   const img = imageChoice();
-  const filter = slider("Filter", 1, 2, (value) => set({ o: value - 1 }));
+  const filter = slider("Filter", 0, 1, (value) => set({ o: value }));
   const option = (label, name, options) =>
     choice(
       label,
@@ -33,10 +33,10 @@ export function convControls(extra = []) {
   root.show = (conv) => {
     img.hidden = state.src === "toy" || DATA.samples.length < 2;
     filter.hidden = conv.O < 2;
-    filter.limit(conv.O);
+    filter.limit(conv.O - 1);
     src.show(state.src);
     img.show(state.img);
-    filter.show(clamp(state.o, 0, conv.O - 1) + 1);
+    filter.show(clamp(state.o, 0, conv.O - 1));
     for (const [name, control] of Object.entries(toy)) {
       control.hidden = state.src !== "toy";
       control.show(state[name]);

@@ -10,25 +10,15 @@ import { button, choice } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
 import { mapGrid } from "../widgets/panel.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
 import { dab, movedPicture, movesOf, movesText, picturesOf } from "./edit_picture.js";
 import { firstMaps, probabilityBars } from "./edit_result.js";
+import { editQuestions } from "./questions_net.js";
 
 export const editTab = {
   id: "edit",
   name: "Edit",
-  lead: (number) =>
-    lead(
-      number,
-      "Shift the garment by two pixels. What shifts along: the maps of the first convolution, the class probabilities, both?",
-      [
-        ["the maps", true],
-        ["the probabilities", false],
-        ["both stay the same", false],
-      ],
-      () =>
-        "Convolution is equivariant: shift the image and its maps shift along, the same numbers elsewhere. The dense layers behind it are not: to them every place has weights of its own. So the probabilities change, and not always for the better.",
-    ),
+  questions: editQuestions,
 
   build(stage, say) {
     const unknown = twin.unknownLayer();
@@ -45,12 +35,8 @@ export const editTab = {
     const tools = div("tools-grid", shiftPad(), toolButtons(), brush.root);
     const scribble =
       "A scribble is not a garment: nothing like it was in the training images, so what the network says of it means little.";
-    stage.append(
-      album,
-      div("edit", div("easel-side", canvas.root, tools), div("edit-side", title, bars.root, maps.root)),
-      say,
-      h("p", { class: "note" }, scribble),
-    );
+    const figure = div("edit", div("easel-side", canvas.root, tools), div("edit-side", title, bars.root, maps.root));
+    layout(stage, { controls: album, figure, bar: say, rest: h("p", { class: "note" }, scribble) });
     return () => {
       [...album.children].forEach((thumb, k) => thumb.setAttribute("aria-pressed", k === state.pic));
       const picture = pictures[state.pic] ?? pictures[0];

@@ -16,7 +16,7 @@ export function equation(conv, { o, i, j }) {
     sums.length <= FEW
       ? sums.map((v, c) => [
           c > 0 && span("op", "+"),
-          term(round(v, decimals), conv.CG > 1 ? `channel ${c + 1}` : "products", "input"),
+          term(round(v, decimals), conv.CG > 1 ? `channel ${c}` : "products", "input"),
         ])
       : term(round(sum(sums), decimals), `${sums.length} channels`, "input"),
     span("op", "+"),

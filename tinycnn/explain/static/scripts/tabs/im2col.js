@@ -3,39 +3,31 @@
 import { DATA } from "../base/data.js";
 import { div, h, replace } from "../base/dom.js";
 import { brief, exactly } from "../base/numbers.js";
-import { DEFAULTS, set, state } from "../base/state.js";
-import { currentConv, place, stepWindow, toyConv } from "../model/convolutions.js";
+import { set, state } from "../base/state.js";
+import { currentConv, place, stepWindow } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { checkbox, choice } from "../widgets/controls.js";
 import { origin } from "../widgets/labels.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
 import { player } from "../widgets/walk.js";
 import { convControls } from "./conv_controls.js";
 import { equation } from "./equation.js";
-import { drawProduct, flyColumn, productView } from "./im2col_view.js";
+import { drawProduct, flyColumn, productView, rowTap } from "./im2col_view.js";
+import { im2colQuestions } from "./questions.js";
 
 export const im2colTab = {
   id: "im2col",
   name: "im2col",
-  lead: (number) => {
-    const conv = toyConv({ ...DEFAULTS });
-    const [before, after] = [conv.x.data.length, conv.K * conv.L];
-    return lead(
-      number,
-      `im2col copies every 3 × 3 window of a picture of ${before} numbers into a column of its own. How many numbers is that?`,
-      [
-        [String(before), false],
-        [String(before * 2), false],
-        [String(after), true],
-      ],
-      () =>
-        `${conv.K} rows, one for each weight of a filter, times ${conv.L} columns, one for each window: ${after} numbers, ${brief(after / before)} times as many. Memory is the price; one matrix product, which computers are best at, is what it buys.`,
-    );
-  },
+  questions: im2colQuestions,
 
   build(stage, say) {
     const slow = checkbox("fill column by column", (on) => set({ fill: Number(on), ...(on ? { i: 0, j: 0 } : {}) }));
-    const controls = convControls([slow]);
+    const orders = [
+      [0, "c, u, v"],
+      [1, "as stored"],
+    ];
+    const order = choice("Rows", orders, (value) => set({ stored: value }));
+    const controls = convControls([slow, order]);
     const [body, sums, facts] = [div("product-scheme"), div("result"), h("p", { class: "facts" })];
     let view = null;
     const step = (by) => {
@@ -44,7 +36,7 @@ export const im2colTab = {
       return moved;
     };
     const play = player(step, () => set({ i: 0, j: 0, fill: 1 }));
-    stage.append(controls, body, div("tools-row", play), sums, say, facts, ...listings());
+    layout(stage, { controls, figure: body, bar: [play, sums, say], rest: [facts, listings()] });
     const describe = (over) => {
       const conv = currentConv();
       const at = { ...place(conv), ...over };
@@ -55,6 +47,7 @@ export const im2colTab = {
       const conv = currentConv();
       controls.show(conv);
       slow.show(state.fill);
+      order.show(state.stored);
       const shown = `${conv.name} ${conv.FH} ${conv.OH} ${conv.OW} ${conv.G}`;
       if (view?.shown !== shown) view = Object.assign(productView(conv, body, describe), { shown });
       drawProduct(view, conv);
@@ -89,12 +82,12 @@ function listings() {
 
 function sentence(conv, { o, i, j }, k) {
   if (k !== null) {
-    const tap = conv.tap(k);
+    const tap = rowTap(conv, k);
     const shift = [tap[1] * conv.DH - conv.PH, tap[2] * conv.DW - conv.PW];
     return `Row ${k} belongs to weight (${tap.join(", ")}): the image as this weight sees it, shifted by (${shift.join(", ")}).`;
   }
   const value = exactly(conv.out.at(o, i, j));
-  return `Column ${i * conv.OW + j} is the window under output (${i}, ${j}). Filter ${o + 1} times this column, plus its bias, is ${value}.`;
+  return `Column ${i * conv.OW + j} is the window under output (${i}, ${j}). Filter ${o} times this column, plus its bias, is ${value}.`;
 }
 
 function factsOf(conv) {

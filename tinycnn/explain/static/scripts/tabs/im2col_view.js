@@ -2,7 +2,7 @@
 // Falk's scheme for products of matrices.
 
 import { scale, scaleFor } from "../base/colour.js";
-import { div, h, span } from "../base/dom.js";
+import { div, h, replace, span } from "../base/dom.js";
 import { clamp, round } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { textFor } from "../model/conv.js";
@@ -17,6 +17,7 @@ const ROOM = 760; // pixels for the columns
 /** The four figures; `onlook({i, j, k})` is told which column is pointed at, and which row, or null. */
 export function productView(conv, body, onlook) {
   const view = { over: { k: null, l: null }, few: Math.min(conv.O, MOST_FILTERS), onlook };
+  view.labels = div("row-labels");
   const hover = (k, l = null) => {
     view.over = { k, l };
     drawProduct(view, currentConv());
@@ -33,7 +34,11 @@ export function productView(conv, body, onlook) {
   const rest = view.few < conv.O ? `the first ${view.few} of ${conv.O} filters` : null;
   body.replaceChildren(
     panel(["image", dims(conv.CG, conv.H, conv.W)], { root: minis, role: "input" }),
-    panel(["columns ", h("code", {}, "cols"), dims(conv.K, conv.L)], view.cols),
+    panel(
+      ["columns ", h("code", {}, "cols"), dims(conv.K, conv.L)],
+      { root: div("labelled", view.labels, view.cols.root) },
+      "input",
+    ),
     panel(["weights ", h("code", {}, "w"), dims(conv.O, conv.K)], view.weights),
     panel(["output ", h("code", {}, "w @ cols + b"), dims(conv.O, conv.L)], view.out, "output", rest),
   );
@@ -46,7 +51,7 @@ function channelGrid(conv, c) {
     cols: conv.FW,
     cell: Math.min(30, (conv.CG > 2 ? 110 : conv.CG > 1 ? 150 : 260) / conv.FW),
     role: "input",
-    name: `Input, channel ${c + 1}`,
+    name: `Input, channel ${c}`,
     text: () => null,
     onpick: (r, q) => {
       const [use] = currentConv().outputsOf(r, q);
@@ -64,12 +69,39 @@ function nextTap(conv, by) {
   return clamp(state.tap + by, -1, conv.K - 1);
 }
 
+function rowHeight(conv) {
+  return clamp(432 / conv.K, 4, 22);
+}
+
+/** The weight of a row of the columns: in the order of textbooks, (c, u, v), or as the engine stores them, (u, c, v). */
+export function rowTap(conv, k) {
+  return state.stored ? conv.tap(k) : conv.textbookTap(k);
+}
+
+/** What the rows belong to: each weight by its c, u, v; the channels, where rows are too low for that. */
+function labelRows(labels, conv) {
+  const height = rowHeight(conv);
+  const each = height >= 11;
+  const block = conv.KH * conv.KW;
+  if (!each && state.stored) return replace(labels);
+  const names = each
+    ? Array.from({ length: conv.K }, (_, k) => rowTap(conv, k).join(" "))
+    : Array.from({ length: conv.CG }, (_, c) => `c ${c}`);
+  const head = each ? h("span", { class: "row-head" }, "c u v") : null;
+  const style = { height: `calc(${each ? height : block * height}px * var(--zoom))` };
+  return replace(
+    labels,
+    head,
+    names.map((name) => h("span", { style }, name)),
+  );
+}
+
 function columnsGrid(conv, hover) {
   return new Grid({
     rows: conv.K,
     cols: conv.L,
     cell: columnWidth(conv),
-    rowHeight: clamp(460 / conv.K, 4, 24),
+    rowHeight: rowHeight(conv),
     role: "input",
     name: "Columns: one row per weight, one column per window; left and right move the window, up and down pick a row",
     onhover: (k, l) => hover(k, l),
@@ -143,23 +175,25 @@ function drawChannel(now, grid, c, { o, i, j, k }) {
     paint: scaleFor(now.x),
   });
   grid.mark("window", [now.box(i, j)], "window");
-  const [channel, u, v] = k === null ? [-1] : now.tap(k);
+  const [channel, u, v] = k === null ? [-1] : rowTap(now, k);
   const whole = channel === c && now.SH === 1 && now.SW === 1;
   grid.mark("seen", whole ? now.seenBy(u, v) : [], "seen");
   grid.mark("tap", channel === c ? [[i * now.SH + u * now.DH, j * now.SW + v * now.DW, 1, 1]] : [], "point");
 }
 
 function fillMatrices(view, now, at) {
+  labelRows(view.labels, now);
   const group = Math.floor(at.o / (now.O / now.G));
+  const storedRow = (row) => now.row(...rowTap(now, row));
   const upto = state.fill ? at.i * now.OW + at.j : now.L;
   const text = textFor(now);
   view.cols.set({
-    value: (row, column) => (column <= upto ? now.column(group, row, column) : null),
+    value: (row, column) => (column <= upto ? now.column(group, storedRow(row), column) : null),
     paint: scaleFor(now.x),
     text,
   });
   view.weights.set({
-    value: (row, column) => now.w.at(row, ...now.tap(column)),
+    value: (row, column) => now.w.at(row, ...rowTap(now, column)),
     paint: scale("signed", now.w.most),
     text,
   });
@@ -177,7 +211,7 @@ export function flyColumn(conv, { inputs, cols }) {
   const flight = (grid, c, [u, v, r, q]) => [
     round(conv.pixel(c, r, q), 0),
     grid.rect(r, q),
-    cols.rect(conv.row(c, u, v), l),
+    cols.rect(state.stored ? conv.row(c, u, v) : conv.textbookRow(c, u, v), l),
     "input",
   ];
   fly(inputs.flatMap((grid, c) => conv.window(i, j).map((tap) => flight(grid, c, tap))));

@@ -10,43 +10,17 @@ import { choice } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
 import { table, tableRow } from "../widgets/labels.js";
 import { mapGrid } from "../widgets/panel.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
 import { imageChoice } from "./conv_controls.js";
 import { choose, currentUnit, inspectorOf, strongest, unitSentence } from "./network_unit.js";
+import { networkQuestions } from "./questions_net.js";
 
 const MOST_MAPS = 64; // of one layer that are shown
 
 export const networkTab = {
   id: "network",
   name: "Network",
-  lead: (number) => {
-    const seen = DATA.model.layers.filter((layer) => layer.field).at(-1);
-    if (!seen) {
-      return lead(
-        number,
-        "How much of the image can one number of the first linear layer depend on?",
-        [
-          ["one pixel", false],
-          ["all of it", true],
-        ],
-        () => "All of it: a linear layer has a weight for every pixel. A convolution would see only a window.",
-      );
-    }
-    const [size] = seen.field.size;
-    const [kernel] = seen.options.kernel_size ?? [1];
-    const image = DATA.model.layers[0].shape_in.at(-1);
-    return lead(
-      number,
-      `One number of ${seen.label}: how much of the ${image} × ${image} image can it depend on?`,
-      [
-        [`${kernel} × ${kernel}`, kernel === size],
-        ...(kernel === size ? [] : [[`${size} × ${size}`, true]]),
-        ["all of it", size >= image],
-      ],
-      () =>
-        `${size} × ${size}: each layer widens what the one before could see. That is its receptive field. Which of these pixels it cares about is another question, and the gradient answers it. Click any number below.`,
-    );
-  },
+  questions: networkQuestions,
 
   build(stage, say) {
     const img = imageChoice();
@@ -57,12 +31,8 @@ export const networkTab = {
     const scope = choice("Colours", scopes, (value) => set({ scope: value }));
     const [maps, inspector] = [div("layers"), inspectorOf()];
     const layers = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
-    stage.append(
-      div("controls", DATA.samples.length > 1 && img, scope),
-      div("network", maps, inspector.root),
-      say,
-      layerTable(),
-    );
+    const controls = div("controls", DATA.samples.length > 1 && img, scope);
+    layout(stage, { controls, figure: div("network", maps, inspector.root), bar: say, rest: layerTable() });
     let [shown, rows] = [null, new Map()];
     return () => {
       img.show(state.img);
@@ -140,7 +110,7 @@ function unitMap(layer, map, c, paint) {
   return mapGrid(map, paint, {
     role: "output",
     cell: Math.min(56, Math.max(26, Math.floor(620 / layer.shape_out[0]) - 6), width > 20 ? 56 : 44) / width,
-    name: `${layer.label}, map ${c + 1}; arrow keys move from unit to unit`,
+    name: `${layer.label}, map ${c}; arrow keys move from unit to unit`,
     onpick: (i, j) => choose(layer, [c, i, j]),
     onmove: (di, dj) => {
       const { layer: now, index } = currentUnit();

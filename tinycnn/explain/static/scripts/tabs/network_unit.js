@@ -91,8 +91,8 @@ export function inspectorOf() {
         origin("engine"),
       );
       pick.value = layer.label;
-      map.limit(layer.shape_out[0]);
-      map.show(index[0] + 1);
+      map.limit(layer.shape_out[0] - 1);
+      map.show(index[0]);
       const [gradient, by] = gradientOf(unit);
       room.replaceChildren(...inspectGrids(unit, gradient, by, point));
       who.textContent = by === "engine" ? BY_ENGINE : gradient ? BY_BROWSER : BY_NOBODY;
@@ -109,11 +109,11 @@ function unitControls() {
     { "aria-label": "Layer", onchange: () => first(byLabel(pick.value), 0) },
     loud.map((layer) => h("option", { value: layer.label }, layer.label)),
   );
-  return [pick, slider("Map", 1, 2, (c) => first(currentUnit().layer, c - 1))];
+  return [pick, slider("Map", 0, 1, (c) => first(currentUnit().layer, c))];
 }
 
 function titleOf({ layer, index }) {
-  if (index.length === 3) return `${layer.label}, map ${index[0] + 1}, unit (${index[1]}, ${index[2]})`;
+  if (index.length === 3) return `${layer.label}, map ${index[0]}, unit (${index[1]}, ${index[2]})`;
   const name = layer === DATA.model.layers.at(-1) ? `: ${DATA.classes[index[0]]}` : "";
   return `${layer.label}, number ${index[0]}${name}`;
 }

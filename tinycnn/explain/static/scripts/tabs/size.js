@@ -6,7 +6,8 @@ import { set, state } from "../base/state.js";
 import { outputSize, rawSize } from "../model/conv.js";
 import { code } from "../widgets/code.js";
 import { slider } from "../widgets/controls.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
+import { sizeQuestions } from "./questions.js";
 import { windowsFigure } from "./size_figures.js";
 import { sizeQuiz } from "./size_quiz.js";
 
@@ -21,18 +22,7 @@ const SLIDERS = {
 export const sizeTab = {
   id: "size",
   name: "Size",
-  lead: (number) =>
-    lead(
-      number,
-      "7 pixels, a kernel of 3, stride 2. With 8 pixels instead, how many outputs are there?",
-      [
-        ["3, as with 7", true],
-        ["3½", false],
-        ["4", false],
-      ],
-      () =>
-        "With 8 pixels the last one is left over: no window fits there any more, and the floor in the formula drops it. Nothing warns you. Move the sliders and watch the hatched pixels.",
-    ),
+  questions: sizeQuestions,
 
   build(stage, say) {
     const sliders = Object.entries(SLIDERS).map(([name, [label, least, most]]) => [
@@ -42,16 +32,14 @@ export const sizeTab = {
     const [formula, figures] = [h("p", { class: "formula" }), windowsFigure()];
     const quiz = sizeQuiz(() => draw());
     const listing = code("size", "the engine’s formula; 200 cases of it are checked when this page opens", true);
-    stage.append(
+    const controls = [
       div(
         "sliders",
         sliders.map(([, control]) => control),
       ),
       div("size-top", formula, quiz.root),
-      figures.root,
-      say,
-      listing,
-    );
+    ];
+    layout(stage, { controls, figure: figures.root, bar: say, rest: listing });
     listing.lit(["floor"]);
     const draw = () => {
       const sizes = sizesOf(state);

@@ -6,34 +6,24 @@ import { set, state } from "../base/state.js";
 import { currentConv, place } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { button, checkbox } from "../widgets/controls.js";
-import { lead } from "../widgets/question.js";
+import { layout } from "../widgets/stage.js";
 import { convControls, windowPlayer } from "./conv_controls.js";
 import { equation } from "./equation.js";
+import { slideQuestions } from "./questions.js";
 import { pointed, slideView } from "./slide_view.js";
 
 export const slideTab = {
   id: "slide",
   name: "Slide",
-  lead: (number) =>
-    lead(
-      number,
-      "A 3 × 3 kernel lies on an image of two channels. How many products add up to one number of the output?",
-      [
-        ["9", false],
-        ["18", true],
-        ["36", false],
-      ],
-      () =>
-        "A kernel has a slice for every input channel: 2 · 3 · 3 = 18 products, one sum, and one bias on top. Move over the output, the image or the kernel and see which meet.",
-    ),
+  questions: slideQuestions,
 
   build(stage, say) {
     const flip = checkbox("flip the kernel", (on) => set({ flip: Number(on) }));
-    const undo = button("Undo changes", () => set({ edits: "" }), { class: "quiet" });
-    const controls = convControls([flip, undo]);
+    const controls = convControls([flip]);
     const [body, sums, edit, note] = [div("slide"), div("sums-line"), editor(), h("p", { class: "note flip-note" })];
     const listing = code("loops", "the definition, which the engine’s tests hold the fast version to", true);
-    stage.append(controls, body, div("result", sums, edit), div("tools-row", windowPlayer()), say, note, listing);
+    const bar = [windowPlayer(), div("result", edit, sums), say];
+    layout(stage, { controls, figure: body, bar, rest: [note, listing] });
     listing.lit(["window", "sum"]);
     let view = null;
     const draw = (look) => {
@@ -54,7 +44,6 @@ export const slideTab = {
       controls.show(conv);
       flip.hidden = state.src !== "toy";
       flip.show(state.flip);
-      undo.hidden = !state.edits;
       note.textContent = flipNote();
       draw(looking.now());
     };
@@ -92,9 +81,9 @@ function editor() {
   const root = h(
     "div",
     { class: "editor" },
-    text,
     button("−", () => change(-1), { "aria-label": "less" }),
     button("+", () => change(1), { "aria-label": "more" }),
+    text,
   );
   root.show = (conv, look) => {
     const name = look.kind === "tap" ? "w" : "x";

@@ -100,7 +100,7 @@ function slideRow(conv, row, onlook) {
     root,
     draw(now, at, look, c) {
       const x = now.channels(at.o)[c];
-      name.textContent = now.C > 1 ? `channel ${x + 1}` : "";
+      name.textContent = now.C > 1 ? `channel ${x}` : "";
       const point = pointed(look, at);
       drawRow(now, { o: at.o, c, x, ...point }, grids);
       total.textContent = round(now.channelSum(at.o, c, point.i, point.j), now.whole ? 0 : 4);
@@ -116,7 +116,7 @@ function inputGrid(conv, row, onlook) {
     cols: conv.FW,
     cell: fit(conv.FW, 36, 320),
     role: "input",
-    name: `Input, channel ${row + 1}; arrow keys move from pixel to pixel`,
+    name: `Input, channel ${row}; arrow keys move from pixel to pixel`,
     onhover: (r, q) => onlook({ kind: "in", r, q }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (r, q) => onlook({ kind: "in", r, q, held: true }),
@@ -134,7 +134,7 @@ function kernelGrid(conv, row, onlook) {
     cols: conv.KW,
     cell: fit(conv.KW, 42, 132),
     role: "kernel",
-    name: `Kernel, slice ${row + 1}; arrow keys move from weight to weight`,
+    name: `Kernel, channel ${row}; arrow keys move from weight to weight`,
     onhover: (u, v) => onlook({ kind: "tap", u, v, held: false }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (u, v) => onlook({ kind: "tap", u, v, held: true }),
@@ -198,6 +198,6 @@ function drawStrip(now, strip, at, point) {
 
 function channelButton(now, x, c) {
   const map = now.x.part(x);
-  const options = { cell: 44 / now.W, name: `channel ${x + 1}`, role: "input" };
+  const options = { cell: 44 / now.W, name: `channel ${x}`, role: "input" };
   return button([mapGrid(map, scaleFor(map), options).root, span("num")], () => set({ c }), { class: "thumb" });
 }

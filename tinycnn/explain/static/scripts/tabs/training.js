@@ -9,24 +9,15 @@ import { chart } from "../widgets/chart.js";
 import { slider } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
-import { lead } from "../widgets/question.js";
+import { intro, steps } from "../widgets/stage.js";
+import { player } from "../widgets/walk.js";
+import { trainingQuestions } from "./questions_net.js";
 import { confusionOf, mistakesOf } from "./training_mistakes.js";
 
 export const trainingTab = {
   id: "training",
   name: "Training",
-  lead: (number) =>
-    lead(
-      number,
-      `Before it has learned anything, a network with ${DATA.classes.length} classes has a loss of about ${Math.log(DATA.classes.length).toFixed(3)}. Where does this number come from?`,
-      [
-        ["chance", false],
-        [`ln ${DATA.classes.length}`, true],
-        ["the learning rate", false],
-      ],
-      () =>
-        `A network that knows nothing gives every class the probability 1/${DATA.classes.length}, and −ln(1/${DATA.classes.length}) = ln ${DATA.classes.length} = ${Math.log(DATA.classes.length).toFixed(3)}. A loss that stays there means: still guessing. Sigmoid networks often do for a while, then all at once they do not.`,
-    ),
+  questions: trainingQuestions,
 
   build(stage, say) {
     const { history, snapshots, test } = DATA.training;
@@ -34,15 +25,13 @@ export const trainingTab = {
       stage.append(untrained());
       return () => {};
     }
-    const kernels = snapshots && kernelsOverTime(snapshots);
-    const confusion = test && confusionOf(test, say);
-    stage.append(
-      ...[history && chartsOf(history), kernels?.root, confusion?.root, test && mistakesOf(test)].filter(Boolean),
-    );
-    return () => {
-      kernels?.update();
-      confusion?.update();
-    };
+    const sections = [
+      history && { name: "curves", figure: chartsOf(history) },
+      snapshots && kernelsOverTime(snapshots),
+      test && confusionOf(test, say),
+      test && mistakesOf(test),
+    ];
+    return steps(stage, "view", sections.filter(Boolean), say);
   },
 };
 
@@ -83,34 +72,38 @@ function chartsOf(history) {
   );
 }
 
-function kernelsOverTime({ steps, weights }) {
+function kernelsOverTime({ steps: epochs, weights }) {
   const all = values(weights);
   const [S, O] = all.shape;
   const paint = scale("signed", all.most);
   const grids = Array.from({ length: Math.min(O, 32) }, (_, o) => kernelGrid(all.shape, paint, o));
   const pick = slider("Epoch", 0, S - 1, (value) => set({ step: value }));
-  const root = h(
-    "section",
-    { class: "step" },
-    h("h3", {}, "The first kernels while they learn"),
-    h(
-      "p",
-      { class: "prose" },
-      "All on one scale, zero in the middle. They begin as noise; which of them turn into edges?",
-    ),
-    div("controls", pick),
-    div(
-      "kernels",
-      grids.map((grid) => grid.root),
-    ),
-    div("tools-row", key(paint), origin("engine")),
+  const what = "All on one scale, zero in the middle. They begin as noise; which of them turn into edges?";
+  const last = S - 1;
+  const play = player(
+    (by) => {
+      const at = shownStep(S);
+      if (at + by < 0 || at + by > last) return false;
+      set({ step: at + by });
+      return true;
+    },
+    () => set({ step: 0 }),
   );
   return {
-    root,
+    name: "kernels",
+    controls: intro("The first kernels while they learn", what),
+    figure: [
+      div(
+        "kernels",
+        grids.map((grid) => grid.root),
+      ),
+      div("tools-row", key(paint), origin("engine")),
+    ],
+    bar: [play, pick],
     update() {
-      const at = state.step >= 0 && state.step < S ? state.step : S - 1;
+      const at = shownStep(S);
       pick.show(at);
-      pick.lastChild.textContent = brief(steps[at]);
+      pick.lastChild.textContent = brief(epochs[at]);
       grids.forEach((grid, o) => {
         const kernel = all.part(at).part(o).part(0);
         grid.set({ value: (u, v) => kernel.at(u, v) });
@@ -119,7 +112,12 @@ function kernelsOverTime({ steps, weights }) {
   };
 }
 
+/** The snapshot that the state points at: the last one where it points at none. */
+function shownStep(S) {
+  return state.step >= 0 && state.step < S ? state.step : S - 1;
+}
+
 function kernelGrid([, , , KH, KW], paint, o) {
   const text = () => null;
-  return new Grid({ rows: KH, cols: KW, cell: 96 / KW, paint, role: "kernel", name: `Kernel ${o + 1}`, text });
+  return new Grid({ rows: KH, cols: KW, cell: 96 / KW, paint, role: "kernel", name: `Kernel of filter ${o}`, text });
 }

@@ -7,6 +7,7 @@ import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { Grid } from "../widgets/grid.js";
 import { mapGrid } from "../widgets/panel.js";
+import { intro } from "../widgets/stage.js";
 
 export function confusionOf(test, say) {
   const matrix = values(test.confusion);
@@ -14,23 +15,14 @@ export function confusionOf(test, say) {
   const grid = confusionGrid(matrix, cells);
   const shown = div("mistakes few");
   const right = `${test.count.toLocaleString("en")} test images, ${(test.accuracy * 100).toFixed(2)} % right. `;
-  const root = h(
-    "section",
-    { class: "step" },
-    h("h3", {}, "What is taken for what"),
-    h(
-      "p",
-      { class: "prose" },
-      `${right}A row is what an image shows, a column what the network says; colours are scaled to the mistakes.`,
-    ),
-    div(
-      "confusion-side",
-      div("confusion", classNames("down"), grid.root, h("span"), classNames("across")),
-      div("examples", say, shown),
-    ),
-  );
+  const what = "A row is what an image shows, a column what the network says; colours are scaled to the mistakes.";
+  const square = div("confusion", classNames("down"), grid.root, h("span"), classNames("across"));
   return {
-    root,
+    name: "confusions",
+    controls: intro("What is taken for what", right, what),
+    figure: div("confusion-side", square, shown),
+    bar: [],
+    says: true,
     update() {
       const [r, c] = cells.chosen();
       grid.mark("cell", [[r, c, 1, 1]], "window");
@@ -109,11 +101,6 @@ function mistake({ mistakes: { images, labels, predicted, confidence } }, k) {
 
 export function mistakesOf(test) {
   const cards = test.mistakes.labels.slice(0, test.mistakes.surest).map((_, k) => mistake(test, k));
-  return h(
-    "section",
-    { class: "step" },
-    h("h3", {}, "The surest mistakes"),
-    h("p", { class: "prose" }, "Wrong, and certain of it. Would you have known?"),
-    h("div", { class: "mistakes" }, cards),
-  );
+  const what = "Wrong, and certain of it. Would you have known?";
+  return { name: "mistakes", controls: intro("The surest mistakes", what), figure: div("mistakes", cards) };
 }

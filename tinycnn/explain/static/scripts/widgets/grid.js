@@ -45,7 +45,7 @@ export class Grid {
   resize(rows, cols) {
     Object.assign(this, { rows, cols });
     this.root.style.setProperty("--width", `${Math.round(cols * this.cell)}px`);
-    if (this.rowHeight) this.root.style.height = `${rows * this.rowHeight}px`;
+    if (this.rowHeight) this.root.style.height = `calc(${rows * this.rowHeight}px * var(--zoom))`;
     else this.root.style.aspectRatio = `${cols} / ${rows}`;
   }
 

@@ -1,44 +1,66 @@
-// question: what a tab asks before it shows.
+// question: what a tab asks before it shows: three questions, a reply to each answer, and what the figure then shows.
 
-import { h } from "../base/dom.js";
+import { div, h, replace } from "../base/dom.js";
 import { set } from "../base/state.js";
 import { button } from "./controls.js";
 
 /**
- * The question of a tab and its possible answers: [[text, right?]]; `reveal` is shown once one is chosen, or asked for.
+ * The questions of a tab: [{ask, answers: [{text, right, reply, go}], because}].  A reply says what is wrong with an
+ * answer; `because` follows every answer; `go` holds the changes of the state that show it.  What was answered stays
+ * until the page is closed, and never gets into a link.
  */
-export function lead(number, question, answers, reveal) {
-  const buttons = answers.map(([text], index) =>
-    button(text, () => set({ guess: String(index) }), { class: "answer" }),
-  );
-  const give = button("show me", () => set({ guess: "x" }), { class: "quiet skip" });
+export function lead(number, questions) {
+  const given = questions.map(() => ""); // the place of the answer; "x" where it was only asked for
+  let at = 0;
+  const ask = h("h2", { class: "question" });
+  const answers = h("div", { class: "predict", role: "group", "aria-label": "Your prediction" });
   const told = h("div", { class: "reveal", "aria-live": "polite" });
-  const root = h(
-    "div",
-    { class: "lead" },
-    h("p", { class: "number", "aria-hidden": "true" }, String(number)),
-    h(
-      "div",
-      {},
-      h("h2", { class: "question" }, question),
-      h("div", { class: "predict", role: "group", "aria-label": "Your prediction" }, buttons, give),
-      told,
-    ),
-  );
-  root.show = (guess) => {
-    const open = guess !== "";
-    buttons.forEach((b, index) => {
-      const right = answers[index][1];
-      b.classList.toggle("right", open && right);
-      b.classList.toggle("wrong", open && !right && guess === String(index));
-      b.setAttribute("aria-pressed", guess === String(index));
-    });
-    give.hidden = open;
+  const turn = (k) => {
+    at = k;
+    show();
+  };
+  const turns = questions.map((_, k) => button(String(k + 1), () => turn(k), { "aria-label": `Question ${k + 1}` }));
+  const next = button("next question", () => turn(at + 1), { class: "quiet" });
+  const answer = (text) => {
+    given[at] = text;
+    show();
+    const { go } = questions[at].answers[Number(text)] ?? questions[at].answers.find((one) => one.right);
+    if (go) set(go);
+  };
+  const show = () => {
+    const [question, open] = [questions[at], given[at] !== ""];
+    ask.textContent = question.ask;
+    replace(answers, answerButtons(question, given[at], answer));
+    replace(told, open && reply(question, given[at]), open && at + 1 < questions.length && next);
     root.classList.toggle("open", open);
-    const verdict = answers[Number(guess)] && (answers[Number(guess)][1] ? "Yes. " : "Not quite. ");
-    if (open && !told.childNodes.length) told.append(h("p", {}, h("strong", {}, ""), ...[reveal()].flat()));
-    if (!open) told.replaceChildren();
-    else told.querySelector("strong").textContent = verdict || "";
+    turns.forEach((one, k) => {
+      one.setAttribute("aria-pressed", k === at);
+      one.classList.toggle("done", given[k] !== "");
+    });
+  };
+  const mark = h("p", { class: "number", "aria-hidden": "true" }, String(number));
+  const which = h("div", { class: "which", role: "group", "aria-label": "Questions" }, turns);
+  const root = div("lead", mark, div("asked", ask, answers, told), which);
+  root.show = (guess) => {
+    if (guess !== "") given[at] = guess;
+    show();
   };
   return root;
+}
+
+function answerButtons(question, given, answer) {
+  const open = given !== "";
+  const buttons = question.answers.map(({ text, right }, k) => {
+    const chosen = given === String(k);
+    const mark = !open ? "" : right ? " right" : chosen ? " wrong" : "";
+    return button(text, () => answer(String(k)), { class: `answer${mark}`, "aria-pressed": chosen });
+  });
+  return [buttons, !open && button("show me", () => answer("x"), { class: "quiet skip" })];
+}
+
+function reply(question, given) {
+  const chosen = question.answers[Number(given)];
+  const verdict = !chosen ? "" : chosen.right ? "Yes. " : "Not quite. ";
+  const why = chosen?.reply ? `${chosen.reply} ` : "";
+  return h("p", {}, h("strong", {}, verdict), why, question.because);
 }
