@@ -21,6 +21,12 @@ CELL = """
     const [x, y] = [(arguments[2] + 0.5) / grid.cols, (arguments[1] + 0.5) / grid.rows];
     return [box.left + x * box.width, box.top + y * box.height];
 """
+IN_SIGHT = """
+    const dock = [...document.querySelectorAll('.dock')].find((e) => e.checkVisibility());
+    const box = arguments[0].getBoundingClientRect(), floor = dock ? dock.getBoundingClientRect().top : innerHeight;
+    // no scrolling that is not needed: the browser then moves the mouse once more by itself, a little later
+    if (box.top < 0 || box.bottom > floor) arguments[0].scrollIntoView({block: 'center'});
+"""
 NUMBERS = """
     const grid = arguments[0].grid;
     return Array.from({length: grid.rows}, (_, r) => Array.from({length: grid.cols}, (_, c) => grid.value(r, c)));
@@ -97,7 +103,7 @@ class Browser:
 
     def point(self, grid, row, column, kind="mouseMoved", touch=False):
         """Move the mouse over a cell, or press it there."""
-        self.js("arguments[0].scrollIntoView({block: 'center'})", grid)
+        self.js(IN_SIGHT, grid)
         script = "const b = arguments[0].getBoundingClientRect(), g = arguments[0].grid;"
         script += (
             "return [b.left + (arguments[2] + .5) * b.width / g.cols, b.top + (arguments[1] + .5) * b.height / g.rows]"
