@@ -11,6 +11,7 @@ import tinycnn
 from tinycnn import functional as F
 from tinycnn import nn, optim, random
 from tinycnn.execution import make_step
+from tinycnn.execution.parts import additions
 
 pytest.importorskip("threadpoolctl", reason="parts on workers need threadpoolctl")
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs Linux's fork")
@@ -161,3 +162,14 @@ def test_a_loss_of_ones_own_is_evaluated_in_one_piece(strategy, rng):
         with make_step(model, LOSSES["sum"], optim.SGD(model.parameters(), 0.1), how, 2, 4) as step:
             found.append(step.evaluate(x, y))
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 13, 64])
+def test_the_rows_of_a_batch_are_added_in_a_tree(rows):
+    """Every row once; what is added has all rows up to the next that counts, so that neighbours may add ahead."""
+    table = [[k] for k in range(rows)]
+    for into, row in additions(rows):
+        assert table[into][-1] + 1 == table[row][0] and len(table[row]) <= len(table[into])
+        assert table[into] + table[row] == list(range(into, min(2 * row - into, rows)))
+        table[into] += table[row]
+    assert table[0] == list(range(rows))

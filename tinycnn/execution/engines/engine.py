@@ -25,5 +25,9 @@ class Engine(Protocol):
 
 
 def note_type(parameters: int) -> "np.dtype[Any]":
-    """A part's record: its share of the mean loss, right answers, random calls made, and the parameters it reached."""
-    return np.dtype([("loss", "f8"), ("correct", "i8"), ("calls", "i8"), ("reached", "?", (parameters,))])
+    """A part's record: its share of the mean loss, right answers, random calls made, and the parameters it reached.
+
+    The norm of its gradient is the step's to fill in, where it wants to know.
+    """
+    numbers = [("loss", "f8"), ("correct", "i8"), ("calls", "i8"), ("norm", "f8")]
+    return np.dtype([*numbers, ("reached", "?", (parameters,))])
