@@ -30,7 +30,7 @@ from tinycnn.files import printable, write_atomically
 from tinycnn.geometry import output_size
 from tinycnn.models import LeNet
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 VERSION = 1  # of the layout; a reader refuses what it does not know
 OPTIMIZER = "optimizer."  # begins the names of tensors that are not the model's
@@ -54,7 +54,7 @@ class CheckpointError(ValueError):
 def save(
     path: str | Path,
     model: Module,
-    optimizer: SGD | None = None,
+    optimizer: Optimizer | None = None,
     schedule: Any = None,
     about: Mapping[str, Any] | None = None,
 ) -> None:
@@ -192,7 +192,7 @@ class Checkpoint:
         self._check_config(config)
         return config
 
-    def restore(self, model: Module, optimizer: SGD | None = None, schedule: Any = None) -> None:
+    def restore(self, model: Module, optimizer: Optimizer | None = None, schedule: Any = None) -> None:
         """Put the saved state into a model, an optimiser and a schedule of the same kinds, and the random numbers
         back to where they were.  CheckpointError names every entry that does not fit."""
         self._load_model(model)

@@ -7,11 +7,11 @@ import pytest
 
 import tinycnn
 from tinycnn import nn
-from tinycnn.optim import SGD, CosineAnnealingLR, StepLR
+from tinycnn.optim import SGD, Adam, CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 
 
-def sgd(lr):
-    return SGD([nn.Parameter(np.ones(1))], lr)
+def sgd(lr, **options):
+    return SGD([nn.Parameter(np.ones(1))], lr, **options)
 
 
 def rates(schedule, epochs):
@@ -42,28 +42,77 @@ def test_cosine_schedule_by_hand():
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    [("StepLR", {"step_size": 3, "gamma": 0.3}), ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01})],
+    [
+        ("StepLR", {"step_size": 3, "gamma": 0.3}),
+        ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}),
+        ("LinearLR", {"start_factor": 0.1, "end_factor": 0.8, "total_iters": 6}),
+        ("OneCycleLR", {"max_lr": 0.5, "total_steps": 15, "cycle_momentum": False}),
+        ("OneCycleLR", {"max_lr": 2, "total_steps": 20, "pct_start": 0.45, "anneal_strategy": "linear"}),
+        ("OneCycleLR", {"max_lr": 2, "total_steps": 15, "base_momentum": 0.2, "div_factor": 3, "final_div_factor": 9}),
+    ],
 )
 def test_schedules_are_torchs(name, options):
     torch = pytest.importorskip("torch")
-    ours = sgd(lr=0.9)
-    theirs = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.9)
+    ours = sgd(lr=0.9, momentum=0.5)
+    theirs = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.9, momentum=0.5)
     a = getattr(tinycnn.optim, name)(ours, **options)
     b = getattr(torch.optim.lr_scheduler, name)(theirs, **options)
     for _ in range(14):
+        assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
+        assert ours.momentum == pytest.approx(theirs.param_groups[0]["momentum"], rel=1e-9)
+        theirs.step()
+        a.step()
+        b.step()
+
+
+def warm_up(optimizer):
+    return SequentialLR(optimizer, [LinearLR(optimizer, 0.1, total_iters=2), CosineAnnealingLR(optimizer, 8)], [2])
+
+
+def test_a_warm_up_is_followed_by_the_next_schedule_as_in_torch():
+    torch = pytest.importorskip("torch")
+    ours, theirs = sgd(lr=0.9), torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.9)
+    lr = torch.optim.lr_scheduler
+    b = lr.SequentialLR(theirs, [lr.LinearLR(theirs, 0.1, total_iters=2), lr.CosineAnnealingLR(theirs, 8)], [2])
+    a = warm_up(ours)
+    for _ in range(9):
         assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
         theirs.step()
         a.step()
         b.step()
 
 
-@pytest.mark.parametrize("build", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 6)])
+def test_one_cycle_moves_adams_first_beta():
+    torch = pytest.importorskip("torch")
+    ours, theirs = Adam([nn.Parameter(np.ones(1))]), torch.optim.Adam([torch.nn.Parameter(torch.ones(1))])
+    a, b = OneCycleLR(ours, 0.1, 9), torch.optim.lr_scheduler.OneCycleLR(theirs, 0.1, 9)
+    for _ in range(8):
+        assert ours.betas == pytest.approx(theirs.param_groups[0]["betas"], rel=1e-9)
+        theirs.step()
+        a.step()
+        b.step()
+    a.step()
+    with pytest.raises(ValueError, match=r"OneCycleLR: step\(\) number 10, but total_steps is 9"):
+        a.step()
+
+
+def test_every_group_has_its_own_rate():
+    ps = [{"params": [nn.Parameter(np.ones(1))], "lr": 0.1}, {"params": [nn.Parameter(np.ones(1))]}]
+    optimizer = SGD(ps, lr=1.0)
+    schedule = CosineAnnealingLR(optimizer, 2, eta_min=0.05)
+    schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.075, 0.525])
+
+
+@pytest.mark.parametrize(
+    "build", [lambda o: StepLR(o, 2), lambda o: CosineAnnealingLR(o, 6), warm_up, lambda o: OneCycleLR(o, 0.3, 20)]
+)
 def test_a_schedule_goes_on_where_it_was_saved(build):
-    first, second = sgd(lr=0.9), sgd(lr=0.1)
+    first, second = sgd(lr=0.9, momentum=0.5), sgd(lr=0.1, momentum=0.5)
     a, b = build(first), build(second)
     rates(a, 3)
     b.load_state_dict(a.state_dict())
-    assert second.lr == first.lr and rates(b, 4) == rates(a, 4)
+    assert (second.lr, second.momentum) == (first.lr, first.momentum) and rates(b, 4) == rates(a, 4)
 
 
 def test_a_schedules_state_is_checked():
@@ -71,7 +120,7 @@ def test_a_schedules_state_is_checked():
     schedule = StepLR(optimizer, 2)
     before = schedule.state_dict()
     for bad, error, message in [
-        ({"gamma": 1}, ValueError, "of StepLR: expected the entries base_lr, last_epoch, step_size, gamma, got gamma"),
+        ({"gamma": 1}, ValueError, "of StepLR: expected the entries base_lrs, last_epoch, step_size, gamma, got gamma"),
         ({**before, "last_epoch": -1}, ValueError, "of StepLR: last_epoch must be at least 0, got -1"),
         ({**before, "step_size": 0}, ValueError, "of StepLR: step_size must be at least 1, got 0"),
         ({**before, "gamma": "half"}, TypeError, "of StepLR: gamma must be a number, got 'half'"),
@@ -86,6 +135,18 @@ def test_schedules_check_their_arguments():
     optimizer = sgd(lr=0.9)
     with pytest.raises(ValueError, match="StepLR: step_size must be at least 1, got 0"):
         StepLR(optimizer, 0)
+    for build, message in [
+        (lambda: OneCycleLR(optimizer, 1.0, 10), "OneCycleLR: cycle_momentum needs an optimizer with momentum"),
+        (lambda: OneCycleLR(optimizer, -1.0, 10), "OneCycleLR: max_lr must be at least 0, got -1.0"),
+        (
+            lambda: OneCycleLR(optimizer, 1.0, 10, anneal_strategy="up"),
+            "anneal_strategy must be one of 'cos', 'linear'",
+        ),
+        (lambda: LinearLR(optimizer, 2.0), "LinearLR: start_factor must be between 0 and 1, got 2.0"),
+        (lambda: SequentialLR(optimizer, [StepLR(optimizer, 1)], [3]), r"SequentialLR: expected a rising milestone"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            build()
     with pytest.raises(TypeError, match="CosineAnnealingLR: T_max must be an int, got 2.5"):
         CosineAnnealingLR(optimizer, 2.5)
     with pytest.raises(ValueError, match="CosineAnnealingLR: eta_min must be finite, got nan"):

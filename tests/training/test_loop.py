@@ -11,7 +11,7 @@ from tinycnn.backend import device_of, to_device
 from tinycnn.data import Batches, scale
 from tinycnn.execution import GraphStep, Step
 from tinycnn.nn import CrossEntropyLoss
-from tinycnn.optim import StepLR
+from tinycnn.optim import OneCycleLR, StepLR
 from tinycnn.training import Epoch, NonFiniteLoss, Observer, Point, Run, evaluate, train
 
 
@@ -398,3 +398,25 @@ def test_errors(task):
             train(step, task.batches, task.test_batches, epochs=2, run=Run(num_batches=8))
         with pytest.raises(ValueError, match="evaluate: there are no batches"):
             evaluate(step, nothing)
+
+
+def test_a_schedule_by_the_batch_steps_after_each_batch(task):
+    task, rates = task(momentum=0.9), []
+
+    class Rates(Observer):
+        def on_batch(self, run):
+            rates.append(task.optimizer.lr)
+
+    expected = []
+    schedule = OneCycleLR(task.optimizer, 0.5, total_steps=2 * len(task.batches))
+    for epoch in range(len(task.batches) * 2):
+        expected.append(schedule.rate(min(epoch + 1, schedule.total_steps - 1), 0.0))
+    train(task.step(), task.batches, task.test_batches, 2, [Rates()], schedule=schedule)
+    assert rates == expected and schedule.last_epoch == 14
+
+
+def test_a_sweep_of_several_batches_ends_where_the_rate_changes():
+    run = Run(num_batches=40)
+    assert run.next_stop(2) == run.next_point(2) > 3
+    run.rate_per_batch = True
+    assert run.next_stop(2) == 3

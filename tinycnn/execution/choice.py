@@ -14,7 +14,7 @@ from tinycnn.execution.step import Loss, Step
 from tinycnn.execution.teams.processes import ProcessesStep, why_no_workers
 from tinycnn.execution.teams.threads import ThreadsStep
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 STRATEGIES = ("auto", "plain", "threads", "processes", "graph")
 
@@ -24,7 +24,7 @@ WAITING = ("ipykernel", "IPython", "zmq", "tornado", "tqdm", "debugpy")  # whose
 def make_step(
     model: Module,
     loss: Loss,
-    optimizer: SGD,
+    optimizer: Optimizer,
     strategy: str = "auto",
     workers: int | None = None,
     micro_batch: int | None = None,
@@ -55,7 +55,7 @@ def make_step(
     return step
 
 
-def _fastest_on_gpu(model: Module, loss: Loss, optimizer: SGD) -> Step:
+def _fastest_on_gpu(model: Module, loss: Loss, optimizer: Optimizer) -> Step:
     """Graph where it can run the model; else plain, which says what was in the way."""
     try:
         return GraphStep(model, loss, optimizer)

@@ -27,7 +27,7 @@ from tinycnn.execution.engines.tape import TapeEngine
 from tinycnn.execution.separable import Snapshot, why_not_separable
 from tinycnn.execution.step import Loss, Result, Step, check_batch, evaluate_whole
 from tinycnn.nn import CrossEntropyLoss, Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 MOST, LEAST, PARTS = 64, 16, 4  # images in a part, unless told; parts of a small batch.  Measured best for LeNet
 ROUNDING = 100  # of a dtype's epsilon, by which a gradient in parts may differ from the whole batch's
@@ -53,7 +53,7 @@ class PartsStep(Step):
         self,
         model: Module,
         loss: Loss,
-        optimizer: SGD,
+        optimizer: Optimizer,
         workers: int,
         micro_batch: int | None,
         engine: Callable[..., Engine] = TapeEngine,

@@ -3,7 +3,7 @@
 from tinycnn.backend import Array
 from tinycnn.execution.step import Loss, Result, Step, as_input, check_batch, count_correct, evaluate_whole, number
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 
 class PlainStep(Step):
@@ -11,7 +11,7 @@ class PlainStep(Step):
 
     strategy = "plain"
 
-    def __init__(self, model: Module, loss: Loss, optimizer: SGD) -> None:
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
         super().__init__(model, loss, optimizer)
         self.description = "plain: the whole batch on one tape"
 

@@ -10,7 +10,7 @@ from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module, to_device
 from tinycnn.data import Batches, scale
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 Loss: TypeAlias = Callable[[Tensor, Array], Tensor]  # logits (N, C, ...) and labels (N, ...) -> one number
 Result: TypeAlias = tuple[Any, Any]  # summed loss, correct: Python numbers, or 0-d arrays that are still on a GPU
@@ -26,8 +26,8 @@ class Course(Protocol):
     def clock(self) -> Any:
         """`clock.start()` is called as soon as a batch is there, before it is copied to the device."""
 
-    def next_point(self, batch: int) -> int:
-        """The batch after which the host next wants to know how things stand."""
+    def next_stop(self, batch: int) -> int:
+        """The batch after which the host next wants to know how things stand, or to change the learning rate."""
 
 
 class Swept(NamedTuple):
@@ -54,7 +54,7 @@ class Step:
     strategy: str
     description: str  # one line for people: how the step runs
 
-    def __init__(self, model: Module, loss: Loss, optimizer: SGD) -> None:
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
 
     def __call__(self, x: Array, y: Array) -> Result:

@@ -5,6 +5,7 @@ load_state_dict checks).
 """
 
 from tinycnn.autograd.tensor import Parameter
+from tinycnn.nn import utils as utils
 from tinycnn.nn.activations import ACTIVATIONS, GELU, Activation, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from tinycnn.nn.containers import ModuleDict, ModuleList, Residual
 from tinycnn.nn.layers import (

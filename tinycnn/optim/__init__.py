@@ -1,6 +1,23 @@
-"""optim: SGD, and schedules for its learning rate; names and arithmetic are torch.optim's."""
+"""optim: what moves parameters, and schedules for its learning rate; names and arithmetic are torch.optim's.
 
-from tinycnn.optim.schedules import CosineAnnealingLR, StepLR
+Read in this order: sgd, optimizer (what all share), adam, schedules, averaging.
+"""
+
+from tinycnn.optim.adam import Adam, AdamW
+from tinycnn.optim.averaging import AveragedModel
+from tinycnn.optim.optimizer import Optimizer
+from tinycnn.optim.schedules import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 from tinycnn.optim.sgd import SGD
 
-__all__ = ["SGD", "CosineAnnealingLR", "StepLR"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "AveragedModel",
+    "CosineAnnealingLR",
+    "LinearLR",
+    "OneCycleLR",
+    "Optimizer",
+    "SequentialLR",
+    "StepLR",
+]

@@ -8,16 +8,13 @@ The arithmetic is torch.optim.SGD's.  For a parameter p with gradient g:
     p = p - lr * g
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 from tinycnn.autograd.arguments import number
-from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, array_module, device_of, fused, to_device, to_numpy
-from tinycnn.nn.state import fitting
-
-OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
+from tinycnn.backend import Array, fused
+from tinycnn.optim.optimizer import Optimizer, Params, option
 
 
 @fused
@@ -42,118 +39,56 @@ def move(
     p -= g * lr
 
 
-class SGD:
-    """Stochastic gradient descent on a list of parameters, in place, in their own dtype and on their device.
+class SGD(Optimizer):
+    """Stochastic gradient descent; as torch.optim.SGD.
 
-    Options are plain attributes and may be changed between steps (`optimizer.lr = 0.1`).  `momentum_buffers[i]` is
-    the v of `params[i]`, None until its first step with momentum.  Parameters without a gradient stand still.
+    `momentum_buffers[i]` is the v of `params[i]`, None until its first step with momentum.
     """
+
+    names = ("momentum_buffer",)
+    momentum, dampening = option("momentum"), option("dampening")
+    weight_decay, nesterov = option("weight_decay"), option("nesterov")
 
     def __init__(
         self,
-        params: Iterable[Tensor],
+        params: Params,
         lr: float,
         momentum: float = 0.0,
         dampening: float = 0.0,
         weight_decay: float = 0.0,
         nesterov: bool = False,
     ) -> None:
-        self.params = _checked(params)
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        self._set_options({**options, "nesterov": nesterov}, "SGD")
-        self.momentum_buffers: list[Array | None] = [None] * len(self.params)
+        super().__init__(params, {**options, "nesterov": nesterov})
 
-    def _set_options(self, options: Mapping[str, Any], asker: str) -> None:
-        """Check all options, then set them."""
-        for name in ("lr", "momentum", "weight_decay"):
-            if not number(asker, name, options[name]) >= 0:
-                what = {"lr": "learning rate", "momentum": "momentum value", "weight_decay": "weight_decay value"}
-                raise ValueError(f"{asker}: Invalid {what[name]}: {options[name]}; it must be at least 0")
-        dampening = number(asker, "dampening", options["dampening"])
-        if options["nesterov"] and (options["momentum"] == 0 or dampening != 0):
+    @property
+    def momentum_buffers(self) -> list[Array | None]:
+        return self.buffers["momentum_buffer"]
+
+    @momentum_buffers.setter
+    def momentum_buffers(self, buffers: list[Array | None]) -> None:
+        self.buffers["momentum_buffer"] = buffers
+
+    def checked(self, asker: str, options: Mapping[str, Any]) -> dict[str, Any]:
+        found = {name: number(asker, name, options[name]) for name in ("lr", "momentum", "dampening", "weight_decay")}
+        said = {"lr": "learning rate", "momentum": "momentum value", "weight_decay": "weight_decay value"}
+        for name, what in said.items():
+            if found[name] < 0:
+                raise ValueError(f"{asker}: Invalid {what}: {options[name]}; it must be at least 0")
+        if options["nesterov"] and (found["momentum"] == 0 or found["dampening"] != 0):
             raise ValueError(
                 f"{asker}: Nesterov momentum requires a momentum and zero dampening, "
-                f"got momentum {options['momentum']}, dampening {dampening}"
+                f"got momentum {options['momentum']}, dampening {options['dampening']}"
             )
-        self.lr, self.momentum = float(options["lr"]), float(options["momentum"])
-        self.weight_decay, self.dampening = float(options["weight_decay"]), dampening
-        self.nesterov = bool(options["nesterov"])
+        return {**found, "nesterov": bool(options["nesterov"])}
 
-    def zero_grad(self) -> None:
-        """Forget all gradients, so that the next backward starts from nothing."""
-        for p in self.params:
-            p.grad = None
+    def remembered(self, options: Mapping[str, Any]) -> tuple[str, ...]:
+        return self.names if options["momentum"] else ()
 
-    def step(self) -> None:
-        """Move every parameter that has a gradient."""
-        # Python numbers, whatever was assigned: NumPy's own scalars would widen float32 to float64
-        lr, momentum, weight_decay = float(self.lr), float(self.momentum), float(self.weight_decay) or None
-        ahead = momentum if self.nesterov else None
-        for i, p in enumerate(self.params):
-            if p.grad is not None:
-                v, share = self._velocity(i) if momentum else (None, None)
-                move(p.data, p.grad.data, v, lr, momentum, share, weight_decay, ahead)
-
-    def _velocity(self, i: int) -> tuple[Array, float | None]:
-        """The v of a parameter, and the share of g that it takes in: at first zeros, which become g itself."""
-        x, v = self.params[i].data, self.momentum_buffers[i]
-        share = 1 - float(self.dampening) if self.dampening and v is not None else None
-        v = array_module(x).zeros_like(x) if v is None else _like(v, x)
-        self.momentum_buffers[i] = v
-        return v, share
-
-    def state_dict(self) -> dict[str, Any]:
-        """The options, and with momentum "momentum_buffer.0", ...: NumPy copies, or None before the first step."""
-        state: dict[str, Any] = {name: float(getattr(self, name)) for name in OPTIONS if name != "nesterov"}
-        state["nesterov"] = bool(self.nesterov)
-        if self.momentum:
-            for i, v in enumerate(self.momentum_buffers):
-                state[f"momentum_buffer.{i}"] = None if v is None else to_numpy(v).copy()
-        return state
-
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Continue where state_dict() was taken.  ValueError names all that is missing or does not fit, and nothing
-        is changed then."""
-        asker = "load_state_dict of SGD"
-        if not isinstance(state_dict, Mapping):
-            raise TypeError(f"{asker}: expected what state_dict() returned, got {type(state_dict).__name__}")
-        if absent := [name for name in OPTIONS if name not in state_dict]:
-            raise ValueError(f"{asker}: {', '.join(absent)} missing; nothing was changed")
-        buffers = {name: value for name, value in state_dict.items() if name not in OPTIONS}
-        names = {f"momentum_buffer.{i}": p.data for i, p in enumerate(self.params) if state_dict["momentum"]}
-        fresh = {name for name in names if name in buffers and buffers[name] is None}
-        found, _ = fitting(
-            asker,
-            {name: data for name, data in names.items() if name not in fresh},
-            {name: value for name, value in buffers.items() if name not in fresh},
-        )
-        loaded = [
-            to_device(found[name], device_of(p.data)) if (name := f"momentum_buffer.{i}") in found else None
-            for i, p in enumerate(self.params)
-        ]
-        self._set_options(state_dict, asker)
-        self.momentum_buffers = loaded
-
-
-def _like(v: Array, x: Array) -> Array:
-    """v in x's dtype and on its device: the model may have moved since the last step."""
-    if v.dtype != x.dtype:
-        v = v.astype(x.dtype)
-    return v if type(v) is type(x) else to_device(v, device_of(x))
-
-
-def _checked(params: Iterable[Tensor]) -> list[Tensor]:
-    """The parameters as a list: leaves, each once, at least one."""
-    if isinstance(params, Tensor):
-        raise TypeError("SGD: params must be several Tensors, got one; write SGD([tensor], ...)")
-    found = list(params)
-    if not found:
-        raise ValueError("SGD: params is empty; an iterator such as model.parameters() can be used only once")
-    for i, p in enumerate(found):
-        if not isinstance(p, Tensor):
-            raise TypeError(f"SGD: params must be Tensors, such as model.parameters(); number {i} is {p!r}")
-        if not p.is_leaf or p.dtype.kind != "f":
-            raise ValueError(f"SGD: params must be leaves of floats; number {i}, {p.shape} {p.dtype}, cannot learn")
-    if len({id(p) for p in found}) < len(found):
-        raise ValueError("SGD: params has the same Tensor twice; it would be moved twice per step")
-    return found
+    def move(self, i: int, p: Array, g: Array, options: dict[str, Any]) -> None:
+        momentum, dampening = options["momentum"], options["dampening"]
+        first = self.buffers["momentum_buffer"][i] is None  # zeros, which become g itself
+        v = self.buffer("momentum_buffer", i) if momentum else None
+        share = 1 - dampening if dampening and not first else None
+        ahead = momentum if options["nesterov"] else None
+        move(p, g, v, options["lr"], momentum, share, options["weight_decay"] or None, ahead)

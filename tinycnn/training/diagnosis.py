@@ -13,7 +13,7 @@ from tinycnn.backend import Array, array_module
 from tinycnn.execution import Step
 from tinycnn.execution.step import as_input
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _backward(outputs: list[tuple[str, Tensor]], model: Module) -> Iterator[Plac
             yield Place(_counted(f"the gradient of the parameter {name!r}", p.grad))
 
 
-def _updated(model: Module, optimizer: SGD) -> Place | None:
+def _updated(model: Module, optimizer: Optimizer) -> Place | None:
     for name, p in model.named_parameters():
         if bad := not_finite(p.data):
             gradient = 0.0 if p.grad is None else largest([p.grad])

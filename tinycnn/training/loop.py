@@ -21,7 +21,7 @@ from tinycnn.training.trouble import Watch
 
 
 class Schedule(Protocol):
-    """What changes the learning rate: optim.StepLR and its like."""
+    """What changes the learning rate: optim.StepLR and its like; by the batch where `per_batch`, else by the epoch."""
 
     def step(self) -> Any: ...
 
@@ -54,18 +54,19 @@ def train(
             "the same images and the same batch size"
         )
     run.epochs, run.num_batches, run.interrupted = epochs, len(batches), False
+    run.rate_per_batch = bool(getattr(schedule, "per_batch", False))
     tell = Told([Watch(step, batches), *observers])
     with stop_on_ctrl_c() as stop:
         try:
             tell.on_start(run)
             while run.epoch < epochs and not run.interrupted:
-                train_epoch(step, batches, run, tell, stop)
+                train_epoch(step, batches, run, tell, stop, schedule if run.rate_per_batch else None)
                 lr, test = step.optimizer.lr, evaluate(step, test_batches)
                 if run.interrupted:
                     run.result = run.measured(lr, *test)
                     break
                 result = run.end_epoch(lr, *test)
-                if schedule is not None:
+                if schedule is not None and not run.rate_per_batch:
                     schedule.step()
                 tell.on_epoch_end(run, result)
                 run.interrupted = stop.requested
@@ -74,14 +75,21 @@ def train(
     return run
 
 
-def train_epoch(step: Step, batches: Batches, run: Run, tell: Observer, stop: Stop) -> None:
-    """The batches of epoch `run.epoch` from `run.batch` on, or as many as come before somebody asks to stop."""
+def train_epoch(
+    step: Step, batches: Batches, run: Run, tell: Observer, stop: Stop, schedule: Schedule | None = None
+) -> None:
+    """The batches of epoch `run.epoch` from `run.batch` on, or as many as come before somebody asks to stop.
+
+    `schedule` changes the learning rate after every batch.
+    """
     device = step.optimizer.params[0].device
     for done in step.sweep(batches, run):  # forward, backward, update: of one batch, as a rule
         run.count(done.loss_sum, done.correct, done.examples, done.batches)
         point = run.add_point(step.optimizer.lr) if run.at_point else None  # reads the sums: here a GPU is waited for
         run.clock.stop(settled=device == "cpu" or point is not None)
         run.interrupted = stop.requested
+        if schedule is not None:
+            schedule.step()
         if point is not None:
             tell.on_point(run, point)
         tell.on_batch(run)

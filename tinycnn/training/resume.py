@@ -10,7 +10,7 @@ from typing import Any
 from tinycnn.checkpoint import Checkpoint, CheckpointError, save
 from tinycnn.data import Dataset
 from tinycnn.nn import Module
-from tinycnn.optim import SGD
+from tinycnn.optim import Optimizer
 from tinycnn.training.observers import Observer
 from tinycnn.training.run import Epoch, Run
 
@@ -26,7 +26,7 @@ class Checkpoints(Observer):
         self,
         path: str | Path,
         model: Module,
-        optimizer: SGD,
+        optimizer: Optimizer,
         schedule: Any = None,
         every: int | None = None,
         about: dict[str, Any] | None = None,
@@ -56,7 +56,7 @@ class Checkpoints(Observer):
         save(self.path, self.model, self.optimizer, self.schedule, {**self.about, "run": run.state_dict()})
 
 
-def continued(checkpoint: Checkpoint, model: Module, optimizer: SGD, schedule: Any = None) -> Run:
+def continued(checkpoint: Checkpoint, model: Module, optimizer: Optimizer, schedule: Any = None) -> Run:
     """Put everything back to where the checkpoint was saved, and the Run that stood there, for `train` to go on with.
 
     CheckpointError where the file holds no run, or not of this model.

@@ -97,6 +97,7 @@ class Run:
     epochs: int = 0
     num_batches: int = 0
     interrupted: bool = False
+    rate_per_batch: bool = False  # whether the learning rate changes with each batch
     result: Epoch | None = None  # of the last epoch, or of as much of it as there was
 
     def count(self, loss_sum: Any, correct: Any, examples: int, batches: int = 1) -> None:
@@ -111,6 +112,10 @@ class Run:
         """The batch after which the next Point is due when `batch` are done: 47, 94, 141, 188 and 235 of 235."""
         every = max(1, self.num_batches // POINTS)
         return min((batch // every + 1) * every, self.num_batches)
+
+    def next_stop(self, batch: int) -> int:
+        """The batch after which the next Point is due, or, where the learning rate changes with each, the next one."""
+        return batch + 1 if self.rate_per_batch else self.next_point(batch)
 
     @property
     def at_point(self) -> bool:

@@ -58,7 +58,9 @@ class Watch(Observer):
         optimizer = self.step.optimizer
         self.kept_at = run.epoch, run.batch
         self.params = [p.data.copy() for p in optimizer.params]
-        self.momentum = [None if v is None else v.copy() for v in optimizer.momentum_buffers]
+        self.buffers = {
+            name: [None if v is None else v.copy() for v in buffers] for name, buffers in optimizer.buffers.items()
+        }
         self.random = random.get_state()
 
     def _found(self, run: Run, fact: str) -> NonFiniteLoss:
@@ -77,7 +79,7 @@ class Watch(Observer):
         optimizer = self.step.optimizer
         for p, kept in zip(optimizer.params, self.params, strict=True):
             p.data[...] = kept
-        optimizer.momentum_buffers = self.momentum
+        optimizer.buffers = self.buffers
         random.set_state(self.random)
         kept_epoch, first = self.kept_at
         if kept_epoch < run.epoch:

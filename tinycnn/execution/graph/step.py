@@ -14,7 +14,7 @@ from tinycnn.execution.stages import UnsupportedModel, check_model
 from tinycnn.execution.step import Course, Loss, Result, Step, Swept, check_batch
 from tinycnn.functional import cross_entropy
 from tinycnn.nn import CrossEntropyLoss, Module
-from tinycnn.optim import SGD
+from tinycnn.optim import SGD, Optimizer
 
 EVALUATION_BATCH = 256  # where nothing has been trained yet that could tell
 
@@ -36,7 +36,7 @@ class GraphStep(Step):
 
     strategy = "graph"
 
-    def __init__(self, model: Module, loss: Loss, optimizer: SGD) -> None:
+    def __init__(self, model: Module, loss: Loss, optimizer: Optimizer) -> None:
         super().__init__(model, loss, optimizer)
         self.description = "graph: fused kernels in a CUDA graph, to be compiled at the first batch"
         self._replay: Replay | None = None
@@ -47,7 +47,7 @@ class GraphStep(Step):
     def _check(self) -> None:
         """UnsupportedModel for what has no kernel; remembers what the kernels will be made for."""
         check_model(self.model)
-        _check_optimizer(self.optimizer, self.model)
+        self.sgd = _checked(self.optimizer, self.model)
         self._smoothing = _label_smoothing(self.loss)
         self._known = Snapshot(self.model, self.loss)
 
@@ -84,7 +84,7 @@ class GraphStep(Step):
             )
         replay, order = self._ready(images, batch_size), _indices(order, len(images))
         images, labels = _bytes(images, labels)
-        return replay.run("train", Feed(images, labels, order, length, batch_size, first_batch), count, self.optimizer)
+        return replay.run("train", Feed(images, labels, order, length, batch_size, first_batch), count, self.sgd)
 
     def evaluate(self, x: Array, y: Array) -> Result:
         """As calling, without a step.  x may hold any number of images: they go through in batches."""
@@ -93,7 +93,7 @@ class GraphStep(Step):
         size = replay.plan.images
         if x.dtype == np.uint8:
             batches = Feed(*_bytes(x, y), None, len(x), size)
-            losses, corrects = replay.run("evaluate", batches, -(-len(x) // size), self.optimizer)
+            losses, corrects = replay.run("evaluate", batches, -(-len(x) // size), self.sgd)
             return losses.sum(), corrects.sum()
         cuts = range(0, len(x), size)
         parts = [self._one(replay, "evaluate", x[i : i + size], y[i : i + size]) for i in cuts]
@@ -107,7 +107,7 @@ class GraphStep(Step):
         size, first = batches.batch_size, course.batch
         order = to_device(batches.order(course.epoch)[: len(batches) * size], "gpu")  # without what is left out
         while first < len(batches):
-            last = course.next_point(first)
+            last = course.next_stop(first)
             course.clock.start()
             losses, corrects = self.run(batches.images, batches.labels, order, size, first, last - first)
             yield Swept(last - first, min(last * size, len(order)) - first * size, losses.sum(), corrects.sum())
@@ -138,14 +138,14 @@ class GraphStep(Step):
     def _one(self, replay: Replay, way: str, x: Array, y: Array) -> Any:
         """The history of one batch that fits into the graphs at hand."""
         if x.dtype == np.uint8:
-            return replay.run(way, Feed(*_bytes(x, y), None, len(x), len(x)), 1, self.optimizer)
-        return replay.run_floats(way, to_device(x, "gpu"), to_device(y, "gpu"), self.optimizer)
+            return replay.run(way, Feed(*_bytes(x, y), None, len(x), len(x)), 1, self.sgd)
+        return replay.run_floats(way, to_device(x, "gpu"), to_device(y, "gpu"), self.sgd)
 
     def _ready(self, x: Array, images: int | None) -> Replay:
         """Graphs for batches of up to `images` (None: any size will do) like x: those at hand, or new ones."""
         if x.dtype not in (np.uint8, np.float32):
             raise ValueError(f"graph: got a batch {x.dtype} {x.shape}, expected uint8 or float32")
-        old, optimizer = self._replay, self.optimizer
+        old, optimizer = self._replay, self.sgd
         size = images or (old.plan.images if old else EVALUATION_BATCH)
         fits = old is not None and old.shape == x.shape[1:] and size <= old.plan.images
         if old and fits and old.serves(optimizer) and not any(self._known.changes()):
@@ -200,12 +200,15 @@ def _label_smoothing(loss: Loss) -> float:
     return loss.label_smoothing
 
 
-def _check_optimizer(optimizer: SGD, model: Module) -> None:
-    """UnsupportedModel unless it is SGD, without dampening, over all the model's parameters."""
-    if type(optimizer) is not SGD or optimizer.dampening != 0:
+def _checked(optimizer: Optimizer, model: Module) -> SGD:
+    """The optimiser; UnsupportedModel unless it is SGD, without dampening, over all the model's parameters."""
+    if not isinstance(optimizer, SGD) or type(optimizer) is not SGD or optimizer.dampening != 0:
         what = "SGD with dampening" if type(optimizer) is SGD else type(optimizer).__name__
         raise UnsupportedModel(f'graph: {what} has no kernel, only SGD without dampening; use strategy="plain"')
+    if len(optimizer.param_groups) > 1:
+        raise UnsupportedModel('graph: SGD with several groups has no kernel, only one for all; use strategy="plain"')
     known = {id(p) for p in optimizer.params}
     for name, p in model.named_parameters():
         if id(p) not in known or not p.requires_grad:
             raise UnsupportedModel(f'graph: {name} is frozen, and the kernels train all; use strategy="plain"')
+    return optimizer
