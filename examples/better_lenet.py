@@ -75,7 +75,7 @@ def summary(net, run, seconds, data, options, step):
         "epochs": run.epoch,
         "seconds": round(seconds, 1),
         "examples_per_sec": round(run.examples_per_sec),
-        "parameters": sum(p.size for p in net.parameters()),
+        "parameters": sum(p.numel() for p in net.parameters()),
         "seed": options.seed,
         "limit": options.limit,
         "model": net.config,

@@ -123,7 +123,7 @@ def answer(variant, data, options):
         "exercise": variant.exercise,
         "variant": variant.name.format(data[0].name),
         "dataset": data[0].name,
-        "parameters": sum(p.size for p in LeNet(**variant.model).parameters()),
+        "parameters": sum(p.numel() for p in LeNet(**variant.model).parameters()),
         "accuracies": found,
         "mean": float(np.mean(found)),
         "spread": float(np.ptp(found)) / 2,

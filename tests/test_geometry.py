@@ -84,6 +84,6 @@ def test_costs_by_hand():
 def test_im2col_bytes_are_one_number_per_weight_of_a_filter_and_output_pixel():
     layer = nn.Conv2d(3, 5, (3, 2), (2, 1), (1, 2), (1, 2))
     _, O, OH, OW = layer(tinycnn.Tensor(np.zeros((1, 3, 9, 8), np.float32))).shape
-    numbers = layer.weight.size // O * OH * OW
+    numbers = layer.weight.numel() // O * OH * OW
     assert geometry.im2col_bytes(3, (3, 2), (OH, OW)) == numbers * 4
     assert geometry.im2col_bytes(3, (3, 2), (OH, OW), itemsize=8) == numbers * 8

@@ -19,11 +19,11 @@ LAYERS = [
     {"files"},  # writing them
     {"geometry"},  # sizes and shapes of layers, in numbers alone
     {"backend"},
-    {"autograd"},
+    {"autograd", "cuda"},
     {"random"},
     {"ops"},
     {"functional"},
-    {"init"},
+    {"init", "spelling"},
     {"nn"},
     {"optim", "data"},
     {"models"},

@@ -57,7 +57,7 @@ def test_parameters_of_the_chapter():
         "11.weight": (10, 84),
         "11.bias": (10,),
     }
-    assert sum(p.size for p in net.parameters()) == 61_706
+    assert sum(p.numel() for p in net.parameters()) == 61_706
     assert net[0].padding == (2, 2) and net[3].padding == (0, 0)
 
 

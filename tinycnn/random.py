@@ -1,8 +1,10 @@
 """random: the engine's random numbers, of two kinds, both set by one seed.
 
-`generator()` is an ordinary stream; initialisers draw from it.  `rows()` is counter-based: it computes row r of
-its n-th call from (seed, n, r) alone.  Dropout draws from it, one row per example, so a batch that is cut into
-micro-batches, on any threads and in any order, drops the same numbers as the whole batch would.
+`generator()` is an ordinary stream; initialisers draw from it, and tinycnn.rand from its sister `maker()`.
+
+`rows()` is counter-based: it computes row r of its n-th call from (seed, n, r) alone.  Dropout draws from it, one row
+per example, so a batch that is cut into micro-batches, on any threads and in any order, drops the same numbers as the
+whole batch would.
 
 Source of the counter-based kind: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Philox 4x64.
 """
@@ -26,6 +28,7 @@ class _State(threading.local):
     call = 0  # how often rows() has been called since the seed was set
     first_row = 0  # which row of the batch the next rows() starts with
     generator: np.random.Generator | None = None
+    maker: np.random.Generator | None = None
 
 
 _state = _State()
@@ -38,7 +41,14 @@ def manual_seed(seed: int) -> None:
     if seed < 0:
         raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
     _state.seed, _state.call, _state.first_row = int(seed), 0, 0
-    _state.generator = np.random.default_rng(_state.seed)
+    _state.generator = _state.maker = None
+
+
+def maker() -> np.random.Generator:
+    """The stream that tinycnn.rand and its like draw from: one of its own, so that making a tensor changes no net."""
+    if _state.maker is None:
+        _state.maker = np.random.default_rng([_state.seed, 1])
+    return _state.maker
 
 
 def generator() -> np.random.Generator:

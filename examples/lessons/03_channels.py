@@ -38,7 +38,7 @@ assert shares.tolist() == [5, 12] and y == 17
 
 # %%
 layer = Conv2d(6, 16, 5)
-numbers = sum(p.size for p in layer.parameters())
+numbers = sum(p.numel() for p in layer.parameters())
 print(f"weight {layer.weight.shape}, bias {layer.bias.shape}: {numbers} numbers")
 assert layer.weight.shape == (16, 6, 5, 5) and numbers == 16 * 6 * 25 + 16 == 2416
 

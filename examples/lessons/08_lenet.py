@@ -20,7 +20,7 @@ from tinycnn.optim import SGD
 manual_seed(0)
 net = LeNet()
 print(tinycnn.summary(net, (1, 1, 28, 28)))
-sizes = {name: p.size for name, p in net.named_parameters()}
+sizes = {name: p.numel() for name, p in net.named_parameters()}
 convolutions, dense = sizes["0.weight"] + sizes["3.weight"], sizes["7.weight"] + sizes["9.weight"] + sizes["11.weight"]
 print(f"weights of the convolutions {convolutions:,}, of the dense layers {dense:,}")
 assert sum(sizes.values()) == 61_706 and (convolutions, dense) == (2_550, 58_920)

@@ -71,7 +71,7 @@ def test_reductions_by_hand(device):
     x = tensor([[1.0, 5, 3], [4, 2, 6]], device=device)
     assert x.sum().item() == 1 + 5 + 3 + 4 + 2 + 6 and x.mean().item() == 21 / 6 and x.max().item() == 6
     assert x.sum(0).numpy().tolist() == [5, 7, 9] and x.sum(1, keepdims=True).numpy().tolist() == [[9], [12]]
-    assert x.mean(1).numpy().tolist() == [3, 4] and x.max(axis=-1).numpy().tolist() == [5, 6]
+    assert x.mean(1).numpy().tolist() == [3, 4] and x.amax(axis=-1).numpy().tolist() == [5, 6]
 
 
 # 2. Against NumPy, which is the definition
@@ -86,10 +86,13 @@ def test_operators_equal_numpy(op, a_shape, b_shape, rng, device):
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -1, (0, 2), (-1, 0), (0, 1, 2), ()], ids=str)
 @pytest.mark.parametrize("keepdims", [False, True])
-@pytest.mark.parametrize("name", ["sum", "mean", "max"])
+@pytest.mark.parametrize("name", ["sum", "mean", "amax"])
 def test_reductions_equal_numpy(name, axis, keepdims, rng, device):
     x = leaf(rng, 2, 3, 4, device=device)
-    assert_close(getattr(x, name)(axis=axis, keepdims=keepdims), getattr(x.numpy(), name)(axis=axis, keepdims=keepdims))
+    expected = getattr(np, name)(x.numpy(), axis=axis, keepdims=keepdims)
+    assert_close(getattr(x, name)(axis=axis, keepdims=keepdims), expected)
+    assert_close(getattr(x, name)(axis, keepdims), expected)
+    assert_close(getattr(x, name)(dim=axis, keepdim=keepdims), expected)
 
 
 MATMUL = [
@@ -160,7 +163,7 @@ def test_a_float_tensor_keeps_its_dtype(op, dtype, other):
     "function",
     [
         lambda x: x.exp(), lambda x: x.log(), lambda x: x.sqrt(), lambda x: -x, lambda x: x.sum(0), lambda x: x.mean(),
-        lambda x: x.mean(1), lambda x: x.max(0), lambda x: x.max(), lambda x: x.reshape(-1), lambda x: x.T,
+        lambda x: x.mean(1), lambda x: x.amax(0), lambda x: x.max(), lambda x: x.reshape(-1), lambda x: x.T,
         lambda x: x[0], lambda x: x[[0, 0]], lambda x: x @ x, lambda x: x**2, lambda x: 2**x, lambda x: x**x,
     ],
 )  # fmt: skip
@@ -297,7 +300,7 @@ def test_no_gradient_is_computed_for_an_operand_that_needs_none(op, a_shape, b_s
         lambda x: 1 / x, lambda x: 1 - x, lambda x: x**-1.5,
         lambda x: x.sum(), lambda x: x.sum(1), lambda x: x.sum((0, 2), keepdims=True), lambda x: x.sum(()),
         lambda x: x.mean(), lambda x: x.mean(-1), lambda x: x.mean((0, 1), keepdims=True),
-        lambda x: x.max(), lambda x: x.max(1), lambda x: x.max((0, 2), keepdims=True),
+        lambda x: x.max(), lambda x: x.amax(1), lambda x: x.amax((0, 2), keepdims=True),
         lambda x: x.reshape(4, 6), lambda x: x.reshape((-1,)), lambda x: x.T, lambda x: x.transpose(0, 2),
         lambda x: x.permute(2, 0, 1), lambda x: x.flatten(), lambda x: x.flatten(1),
         lambda x: x[1], lambda x: x[:, ::-2], lambda x: x[..., None, 2], lambda x: x[0, 1, 2],
@@ -369,7 +372,7 @@ def test_pow_of_a_tensor_with_zeros_by_a_number():
 
 def test_ties_share_the_gradient_evenly():
     x = tensor([[2.0, 7, 7, 1], [5, 5, 5, 5]], requires_grad=True)
-    x.max(axis=1).backward(tensor([1.0, 2]))
+    x.amax(axis=1).backward(tensor([1.0, 2]))
     assert x.grad.numpy().tolist() == [[0, 0.5, 0.5, 0], [0.5, 0.5, 0.5, 0.5]]
     x.grad = None
     x.max().backward()
@@ -381,7 +384,7 @@ def test_max_agrees_with_torch_amax(axis, rng):
     torch = pytest.importorskip("torch")
     data = rng.integers(0, 4, (3, 4, 5)).astype(float)  # many ties
     x, theirs = tensor(data, requires_grad=True), torch.tensor(data, requires_grad=True)
-    y, expected = x.max(axis), theirs.amax(axis)
+    y, expected = x.amax(axis), theirs.amax(axis)
     dy = rng.standard_normal(y.shape)
     y.backward(dy)
     expected.backward(torch.tensor(dy))
@@ -500,8 +503,8 @@ def test_shape_methods_share_memory(rng):
         (lambda x: x.flatten(2), ValueError, r"flatten: axis 2 does not exist in a tensor of shape \(2, 3\)"),
         (lambda x: x.sum(2), ValueError, r"sum: axis 2 does not exist in a tensor of shape \(2, 3\)"),
         (lambda x: x.mean((0, -2)), ValueError, r"mean: axes \(0, -2\) name one axis twice \(shape \(2, 3\)\)"),
-        (lambda x: x.max("a"), TypeError, "max: an axis must be an int, got 'a'"),
-        (lambda x: x[:, :0].max(1), ValueError, r"max: no greatest element along an axis of length 0 .* \(2, 0\)\)"),
+        (lambda x: x.amax("a"), TypeError, "amax: an axis must be an int, got 'a'"),
+        (lambda x: x[:, :0].amax(1), ValueError, r"amax: no greatest element along an axis of length 0 .* \(2, 0\)\)"),
     ],
 )
 def test_shape_errors(function, error, text):
@@ -523,7 +526,7 @@ def expressions(rng, torch):
         (lambda t: 1 / (t * t + 1), lambda t: 1 / (t * t + 1)),
         (lambda t: t - t.mean(axis=-1, keepdims=True), lambda t: t - t.mean(dim=-1, keepdim=True)),
         (lambda t: t.sum(axis=0, keepdims=True), lambda t: t.sum(dim=0, keepdim=True)),
-        (lambda t: t - t.max(axis=1, keepdims=True), lambda t: t - t.amax(dim=1, keepdim=True)),
+        (lambda t: t - t.amax(axis=1, keepdims=True), lambda t: t - t.amax(dim=1, keepdim=True)),
         (lambda t: t.T.reshape(t.shape), lambda t: t.T.reshape(t.shape)),
         (lambda t: t[:, [0, 0, -1]], lambda t: t[:, [0, 0, -1]]),
         (lambda t: t[-1:], lambda t: t[-1:]),

@@ -94,7 +94,7 @@ def test_a_move_is_one_transfer(fake_cupy, rng):
     assert (fake_cupy.counts.uploads, fake_cupy.counts.syncs) == (1, 1)
 
 
-@pytest.mark.parametrize("name", ["cuda", "CPU", "", None])
+@pytest.mark.parametrize("name", ["cuda:1", "CPU", "", None])
 def test_unknown_devices_are_refused(name):
     with pytest.raises(ValueError, match=f'device: got {name!r}, expected "cpu" or "gpu"'):
         to_device(np.zeros(3), name)

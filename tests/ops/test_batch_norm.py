@@ -65,7 +65,7 @@ def test_any_memory_order_gives_the_same_and_the_result_is_batch_last(rng):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_gradcheck(shape, training, rng, device):
     x, w, b, mean, var = data(rng, shape, device=device)
-    if training and x.size // shape[1] < 3:  # of two numbers one is always 1 and the other -1
+    if training and x.numel() // shape[1] < 3:  # of two numbers one is always 1 and the other -1
         return
     assert gradcheck(lambda x, w, b: F.batch_norm(x, mean, var, w, b, training, 0.0, 0.1), [x, w, b])
     assert gradcheck(lambda x: F.batch_norm(x, mean, var, training=training, momentum=0, eps=0.1), [x])

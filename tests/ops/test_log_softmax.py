@@ -88,10 +88,10 @@ def test_float32_gradients_are_float32_and_the_upstream_gradient_is_left_alone(r
     [
         ((2, 3), 2, ValueError, r"log_softmax: axis 2 does not exist in a tensor of shape \(2, 3\)"),
         ((), -1, ValueError, r"log_softmax: axis -1 does not exist in a tensor of shape \(\)"),
-        ((2, 3), 1.0, TypeError, r"log_softmax: axis must be an int, got 1.0"),
+        ((2, 3), 1.0, TypeError, r"log_softmax: dim must be an int, got 1.0"),
         ((2, 0), 2, ValueError, r"log_softmax: axis 2 does not exist in a tensor of shape \(2, 0\)"),
-        ((2, 3), (0, 1), TypeError, r"log_softmax: axis must be an int, got \(0, 1\)"),
-        ((2, 3), None, TypeError, r"log_softmax: axis must be an int, got None"),
+        ((2, 3), (0, 1), TypeError, r"log_softmax: dim must be an int, got \(0, 1\)"),
+        ((2, 3), None, TypeError, r"log_softmax: dim must be an int, got None"),
     ],
 )
 def test_errors(shape, axis, error, text):

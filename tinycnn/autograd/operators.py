@@ -207,11 +207,11 @@ class MeanOp(Op, name="mean"):
         return _expand((wide(dy) / ctx.count).astype(dy.dtype, copy=False), ctx.axis, ctx.shape)
 
 
-class MaxOp(Op, name="max"):
+class AmaxOp(Op, name="amax"):
     @staticmethod
     def forward(ctx: Context, x: Array, axis: Axes, keepdims: bool) -> Array:
         if any(x.shape[i] == 0 for i in axis):
-            raise ValueError(f"max: no greatest element along an axis of length 0 (axis {axis} of shape {x.shape})")
+            raise ValueError(f"amax: no greatest element along an axis of length 0 (axis {axis} of shape {x.shape})")
         top = x.max(axis=axis, keepdims=True)
         ctx.save(axis=axis, winners=x == top)
         y: Array = top if keepdims else top.squeeze(axis)
@@ -270,6 +270,27 @@ class IndexOp(Op, name="index"):
         return dx
 
 
+class SetitemOp(Op, name="setitem"):
+    """x with `value` written into x[index], in new memory."""
+
+    @staticmethod
+    def forward(ctx: Context, x: Array, value: Array, index: Any) -> Array:
+        ctx.save(index=copy.deepcopy(index), shape=value.shape)
+        y = x.copy()
+        y[index] = value
+        return y
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> tuple[Array | None, ...]:
+        dx = dvalue = None
+        if ctx.needs[0]:  # what was overwritten has no say
+            dx = dy.copy()
+            dx[ctx.index] = 0
+        if ctx.needs[1]:
+            dvalue = unbroadcast(dy[ctx.index], ctx.shape)
+        return dx, dvalue
+
+
 def _picks_once(index: Any) -> bool:
     """Whether no element can be picked twice: ints, slices, None, Ellipsis and masks, but no arrays of ints."""
     parts = index if isinstance(index, tuple) else (index,)
@@ -297,3 +318,13 @@ class ToDtypeOp(Op, name="to_dtype"):
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
         return dy.astype(ctx.dtype)
+
+
+class CloneOp(Op, name="clone"):
+    @staticmethod
+    def forward(ctx: Context, x: Array) -> Array:
+        return x.copy(order="K")
+
+    @staticmethod
+    def backward(ctx: Context, dy: Array) -> Array:
+        return dy

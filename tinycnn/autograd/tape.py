@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinycnn.backend import Array
+from tinycnn.backend import Array, owner
 
 Backward = Callable[..., "Array | None | tuple[Array | None, ...]"]
 
@@ -60,6 +60,7 @@ class Node:
         for source in sources:
             if isinstance(source, Node) and source.generation >= self.generation:
                 self.generation = source.generation + 1
+        self.born = _writes[0]
         self.watchers: dict[str, Callable[[Array], None]] = {}  # told the gradient of the output; by purpose
         self.released = False
 
@@ -69,6 +70,26 @@ class Node:
 
     def __repr__(self) -> str:
         return f"<{self.name}>"
+
+
+_writes = [0]  # how often an operator has written into an array in place
+_written: dict[int, int] = {}  # the owner of such memory -> the number of the last write into it
+
+
+def written_to(x: Array) -> None:
+    """An operator has changed x in place: nodes that keep it for their backward no longer can run."""
+    _writes[0] += 1
+    _written[owner(x)] = _writes[0]
+
+
+def _check_kept(node: Node) -> None:
+    """RuntimeError where something that the node saved has been changed in place since."""
+    for name, value in vars(node.ctx).items():
+        if any(_written.get(owner(x), 0) > node.born for x in (value if isinstance(value, tuple) else (value,))):
+            raise RuntimeError(
+                f"backward: what {node.name} keeps for its backward ({name}) has been changed in place since the "
+                "forward; change a .clone(), or call backward first"
+            )
 
 
 def run_backward(
@@ -108,6 +129,8 @@ def _input_gradients(node: Node, dy: Array) -> tuple[Array | None, ...]:
             f"backward: {node.name} has been passed by an earlier backward and its saved arrays are freed; "
             "call the first backward with retain_graph=True, or run the forward again"
         )
+    if _written:
+        _check_kept(node)
     for watcher in node.watchers.values():
         watcher(dy)
     if isinstance(dy, np.ndarray):  # other inputs may hold the same memory; CuPy has nothing like it
@@ -129,9 +152,10 @@ def _input_gradients(node: Node, dy: Array) -> tuple[Array | None, ...]:
 
 def _misfit(node: Node, source: Node | Leaf, dx: Array) -> RuntimeError:
     """A gradient must look like what it is the gradient of; this one does not, and the op is to blame."""
+    place = next(i for i, s in enumerate(node.sources) if s is source)  # not index(): tensors compare by their numbers
     found = f"shape {dx.shape} and dtype {dx.dtype}" if hasattr(dx, "dtype") else f"type {type(dx).__name__}"
     return RuntimeError(
-        f"{node.name}: backward returned a gradient of {found} for input {node.sources.index(source)} "
+        f"{node.name}: backward returned a gradient of {found} for input {place} "
         f"of shape {source.shape} and dtype {source.dtype}"
     )
 

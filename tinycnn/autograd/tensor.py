@@ -1,6 +1,6 @@
 """Tensor: an array that can say how it was made; Op: one differentiable operation.
 
-The operators' own arithmetic is in arithmetic.py and the neural operations are in ops/, one file each.  Both
+The operators' own arithmetic is in operators.py and the neural operations are in ops/, one file each.  Both
 enter themselves in `OPS` by name; a Tensor's methods look them up there, so imports go one way only.
 """
 
@@ -8,16 +8,18 @@ import builtins
 import math
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar, Union
+from typing import Any, ClassVar, NamedTuple, Union
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinycnn.autograd.arguments import NUMERIC, axes, common_dtype, ints, numeric, operand_dtype
-from tinycnn.autograd.tape import Context, Leaf, Node, is_grad_enabled, run_backward
-from tinycnn.backend import Array, array_module, as_array, device_of, to_device, to_numpy
+from tinycnn.autograd.tape import Context, Leaf, Node, is_grad_enabled, run_backward, written_to
+from tinycnn.backend import DEVICES, Array, array_module, as_array, device_of, to_device, to_numpy
 
 Operand = Union["Tensor", Array, float]  # what may stand on either side of an operator
+Axis = int | tuple[int, ...] | None  # one axis, several, or None for all
+Binary = Callable[["Tensor", Any], "Tensor"]
 
 OPS: dict[str, type["Op"]] = {}  # every operation by name; an Op enters itself when its class is made
 
@@ -52,11 +54,28 @@ class Op:
         needs = [t is not None and t._requires_grad for t in inputs]
         recording = True in needs and is_grad_enabled()
         ctx = Context(needs if recording else [False] * len(needs))
-        y = Tensor(cls.forward(ctx, *[None if t is None else t.data for t in inputs], **options))
-        if recording and y.data.dtype.kind == "f":
+        y = Tensor(cls.forward(ctx, *[None if t is None else t._data for t in inputs], **options))
+        if recording and y._data.dtype.kind == "f":
             sources = [t.grad_fn or t if t is not None and t._requires_grad else None for t in inputs]
-            y._requires_grad, y.grad_fn = True, Node(cls.name, cls.backward, ctx, sources, y.data)
+            y._requires_grad, y.grad_fn = True, Node(cls.name, cls.backward, ctx, sources, y._data)
         return y
+
+
+def _operator(name: str) -> tuple[Binary, Binary, Binary]:
+    """a + b, b + a and a += b of one operation: broadcasting, and numbers and arrays take the tensor's dtype."""
+    return lambda a, b: _binary(name, a, b), lambda a, b: _binary(name, b, a), lambda a, b: _in_place(name, a, b)
+
+
+def _comparison(name: str) -> Any:
+    """An operation element by element that has no gradient, such as a < b: a tensor of bools, by broadcasting."""
+    return lambda a, b: _compared(name, a, b)
+
+
+class Greatest(NamedTuple):
+    """What `max(dim)` gives, as in torch: the greatest along an axis, and where each of them is."""
+
+    values: "Tensor"
+    indices: "Tensor"
 
 
 class Tensor:
@@ -66,20 +85,39 @@ class Tensor:
     its gradient is in `.grad`, of the same shape and dtype, and adds up over calls until it is set to None.
     """
 
-    __slots__ = ("__weakref__", "_requires_grad", "data", "grad", "grad_fn")
+    __slots__ = ("__weakref__", "_data", "_grad", "_requires_grad", "grad_fn")
     __array_ufunc__ = None  # so that array + tensor is the tensor's business, not NumPy's
 
-    def __init__(self, data: Array, requires_grad: bool = False) -> None:
-        if type(data) is not np.ndarray:
-            data = as_array(data)  # NumPy's reductions return scalars; lists and the like are refused
-        self.data = data
+    def __init__(self, data: "Array | Tensor", requires_grad: bool = False) -> None:
+        self._data: Array = _array(data)
         self._requires_grad = False
-        self.grad: Tensor | None = None
+        self._grad: Tensor | None = None
         self.grad_fn: Node | None = None
         if requires_grad:
             self.requires_grad = True
 
     # -- what it is
+
+    @property
+    def data(self) -> Array:
+        """The array: what is written to it nobody notes.  A tensor or an array can be put in its place."""
+        return self._data
+
+    @data.setter
+    def data(self, data: "Array | Tensor") -> None:
+        self._data = _array(data)
+
+    @property
+    def grad(self) -> "Tensor | None":
+        """What backward has added up here: of the tensor's own shape and dtype, or None."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, grad: "Tensor | Array | None") -> None:
+        grad = grad if grad is None or isinstance(grad, Tensor) else Tensor(grad)
+        if grad is not None and (grad.shape != self.shape or grad.dtype != self.dtype):
+            raise ValueError(f"grad: got {grad.dtype} {grad.shape}, expected the tensor's {self.dtype} {self.shape}")
+        self._grad = grad
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -89,10 +127,13 @@ class Tensor:
     def ndim(self) -> int:
         return self.data.ndim
 
-    @property
-    def size(self) -> int:
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the length of one axis; `numel()` counts the elements."""
+        return self.shape if dim is None else self.shape[axes("size", dim, self.shape)[0]]
+
+    def numel(self) -> int:
         """The number of elements."""
-        return int(self.data.size)
+        return int(self._data.size)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -131,7 +172,7 @@ class Tensor:
 
     def __repr__(self) -> str:
         text = np.array2string(to_numpy(self.data), separator=", ", prefix="tensor(", precision=4, threshold=100)
-        notes = [text] if self.size else [text, f"shape={self.shape}"]
+        notes = [text] if self.numel() else [text, f"shape={self.shape}"]
         if self.dtype != np.float32:
             notes.append(f"dtype={self.dtype}")
         if self.device != "cpu":
@@ -145,6 +186,11 @@ class Tensor:
     def __iter__(self) -> Iterator["Tensor"]:
         return (self[i] for i in range(len(self)))
 
+    def __contains__(self, value: Operand) -> bool:
+        return bool((self == value).any())
+
+    __hash__ = object.__hash__  # a tensor is a key by what it is, not by its numbers, although == compares those
+
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         """What NumPy's functions and matplotlib ask for: the data, without a gradient, as numpy() gives it.
 
@@ -153,6 +199,10 @@ class Tensor:
         if self.device != "cpu":
             raise TypeError("a tensor on the GPU does not turn into a NumPy array by itself; call .numpy()")
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, options: Any) -> Any:
+        """NumPy's functions, such as np.mean(t == u), get the data, as from __array__."""
+        return function(*_without_tensors(args), **_without_tensors(options))
 
     def __dlpack__(self, **options: Any) -> Any:
         """What from_dlpack of NumPy, CuPy, PyTorch and JAX asks for: the data, not copied, without a gradient."""
@@ -163,7 +213,7 @@ class Tensor:
         return self.data.__dlpack_device__()
 
     def __format__(self, spec: str) -> str:
-        return format(self.item() if spec and self.size == 1 else str(self), spec)
+        return format(self.item() if spec and self.numel() == 1 else str(self), spec)
 
     def __bool__(self) -> bool:
         return bool(self._only_element("bool"))
@@ -185,20 +235,28 @@ class Tensor:
         number: builtins.float = self._only_element("item").item()
         return number
 
+    def tolist(self) -> Any:
+        """The values as nested lists of Python numbers, or one number."""
+        return self.numpy().tolist()
+
     def detach(self) -> "Tensor":
         """The same data outside the graph: no gradient flows through it."""
-        return Tensor(self.data)
+        return Tensor(self._data)
 
-    def to(self, *to: str | DTypeLike) -> "Tensor":
-        """On another device ("cpu", "gpu"), in another dtype, or both; itself where nothing changes.
+    def clone(self) -> "Tensor":
+        """The same values in memory of their own; gradients flow back."""
+        return OPS["clone"].apply(self)
+
+    def to(self, *to: str | DTypeLike, device: str | None = None, dtype: DTypeLike | None = None) -> "Tensor":
+        """On another device ("cpu", "gpu" or "cuda"), in another dtype, or both; itself where nothing changes.
 
         Gradients flow back through the change.
         """
         target: Tensor = self
-        for change in to:
-            if isinstance(change, str) and change in ("cpu", "gpu"):
-                if target.device != change:
-                    target = OPS["to_device"].apply(target, device=change)
+        for change in (*to, *(named for named in (device, dtype) if named is not None)):
+            if isinstance(change, str) and change in DEVICES:
+                if target.device != DEVICES[change]:
+                    target = OPS["to_device"].apply(target, device=DEVICES[change])
             elif target.dtype != (dtype := numeric("to", change)):
                 target = OPS["to_dtype"].apply(target, dtype=dtype)
         return target
@@ -210,6 +268,22 @@ class Tensor:
     def double(self) -> "Tensor":
         """In float64."""
         return self.to(np.float64)
+
+    def long(self) -> "Tensor":
+        """In int64."""
+        return self.to(np.int64)
+
+    def type(self, dtype: DTypeLike) -> "Tensor":
+        """In another dtype, as `to`."""
+        return self.to(dtype)
+
+    def cpu(self) -> "Tensor":
+        """In main memory."""
+        return self.to("cpu")
+
+    def cuda(self) -> "Tensor":
+        """On the GPU."""
+        return self.to("gpu")
 
     # -- gradients
 
@@ -245,7 +319,7 @@ class Tensor:
 
     def _upstream(self, gradient: "Tensor | Array | None") -> Array:
         if gradient is None:
-            if self.size != 1:
+            if self.numel() != 1:
                 raise RuntimeError(
                     f"backward: a gradient can be left out only for a single number, this tensor has shape "
                     f"{self.shape}; pass backward(gradient) of that shape, or reduce it with .sum() or .mean()"
@@ -263,50 +337,36 @@ class Tensor:
         return dy.data
 
     def _only_element(self, asker: str) -> Array:
-        if self.size != 1:
+        if self.numel() != 1:
             raise ValueError(f"{asker}: expected a tensor with one element, got shape {self.shape}")
         return to_numpy(self.data).reshape(())
 
-    # -- arithmetic, with broadcasting; numbers and arrays take this tensor's dtype
+    # -- arithmetic.  In place, as in a += b, see _in_place
 
-    def __add__(self, other: Operand) -> "Tensor":
-        return _binary("add", self, other)
-
-    def __radd__(self, other: Operand) -> "Tensor":
-        return _binary("add", other, self)
-
-    def __sub__(self, other: Operand) -> "Tensor":
-        return _binary("sub", self, other)
-
-    def __rsub__(self, other: Operand) -> "Tensor":
-        return _binary("sub", other, self)
-
-    def __mul__(self, other: Operand) -> "Tensor":
-        return _binary("mul", self, other)
-
-    def __rmul__(self, other: Operand) -> "Tensor":
-        return _binary("mul", other, self)
-
-    def __truediv__(self, other: Operand) -> "Tensor":
-        return _binary("div", self, other)
-
-    def __rtruediv__(self, other: Operand) -> "Tensor":
-        return _binary("div", other, self)
-
-    def __pow__(self, other: Operand) -> "Tensor":
-        return _binary("pow", self, other)
-
-    def __rpow__(self, other: Operand) -> "Tensor":
-        return _binary("pow", other, self)
-
-    def __matmul__(self, other: Operand) -> "Tensor":
-        return _binary("matmul", self, other)
-
-    def __rmatmul__(self, other: Operand) -> "Tensor":
-        return _binary("matmul", other, self)
+    __add__, __radd__, __iadd__ = _operator("add")
+    __sub__, __rsub__, __isub__ = _operator("sub")
+    __mul__, __rmul__, __imul__ = _operator("mul")
+    __truediv__, __rtruediv__, __itruediv__ = _operator("div")
+    __pow__, __rpow__, __ipow__ = _operator("pow")
+    __matmul__, __rmatmul__, __imatmul__ = _operator("matmul")
 
     def __neg__(self) -> "Tensor":
         return OPS["neg"].apply(self)
+
+    def __abs__(self) -> "Tensor":
+        return self.abs()
+
+    __eq__, __ne__ = _comparison("equal"), _comparison("not_equal")
+    __lt__, __le__ = _comparison("less"), _comparison("less_equal")
+    __gt__, __ge__ = _comparison("greater"), _comparison("greater_equal")
+    __and__, __or__, __xor__ = _comparison("bitwise_and"), _comparison("bitwise_or"), _comparison("bitwise_xor")
+
+    def __invert__(self) -> "Tensor":
+        return Tensor(~self._data)
+
+    def abs(self) -> "Tensor":
+        """The absolute values; the slope at 0 is 0."""
+        return OPS["abs"].apply(self)
 
     def exp(self) -> "Tensor":
         return OPS["exp"].apply(_floating(self))
@@ -327,17 +387,56 @@ class Tensor:
     def tanh(self) -> "Tensor":
         return OPS["tanh"].apply(_floating(self))
 
-    # -- sums and the like; axis may be an int, a tuple of ints, or None for all
+    # -- sums and the like.  dim is an int, a tuple of ints, or None for all; NumPy's names axis and keepdims do as well
 
-    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
-        return OPS["sum"].apply(self, axis=axes("sum", axis, self.shape), keepdims=keepdims)
+    def sum(self, dim: Axis = None, keepdim: bool = False, *, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return OPS["sum"].apply(self, axis=_along("sum", self, dim, axis), keepdims=keepdim or keepdims)
 
-    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
-        return OPS["mean"].apply(_floating(self), axis=axes("mean", axis, self.shape), keepdims=keepdims)
+    def mean(self, dim: Axis = None, keepdim: bool = False, *, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        return OPS["mean"].apply(_floating(self), axis=_along("mean", self, dim, axis), keepdims=keepdim or keepdims)
 
-    def max(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> "Tensor":
-        """The greatest element; elements that tie for it share its gradient evenly, as in torch.amax."""
-        return OPS["max"].apply(self, axis=axes("max", axis, self.shape), keepdims=keepdims)
+    def amax(self, dim: Axis = None, keepdim: bool = False, *, axis: Axis = None, keepdims: bool = False) -> "Tensor":
+        """The greatest elements; those that tie for it share its gradient evenly."""
+        return OPS["amax"].apply(self, axis=_along("amax", self, dim, axis), keepdims=keepdim or keepdims)
+
+    def max(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        """The greatest element of all, a tensor; along one axis the pair (values, indices), as in torch.
+
+        All that tie for it share the gradient evenly; along an axis the first of them gets it.
+        """
+        if dim is None:
+            return self.amax(keepdim=keepdim)
+        indices, xp = self.argmax(dim, keepdim=True), array_module(self._data)
+        (along,) = axes("max", dim, self.shape)
+        index: list[Any] = [xp.arange(n).reshape([-1] + [1] * (self.ndim - i - 1)) for i, n in enumerate(self.shape)]
+        index[along] = indices
+        values = self[tuple(index)]
+        if keepdim:
+            return Greatest(values, indices)
+        shape = self.shape[:along] + self.shape[along + 1 :]
+        return Greatest(values.reshape(shape), indices.reshape(shape))
+
+    def argmax(
+        self, dim: int | None = None, keepdim: bool = False, *, axis: int | None = None, keepdims: bool = False
+    ) -> "Tensor":
+        """Where the greatest element is, the first where several tie: int64, along one axis or counted over all."""
+        along = _along("argmax", self, dim, axis) if dim is not None or axis is not None else None
+        if self.numel() == 0:
+            raise ValueError(f"argmax: a tensor of shape {self.shape} has no greatest element")
+        at: Any = self._data.argmax(None if along is None else along[0])
+        if keepdim or keepdims:
+            at = at.reshape([1 if along is None or i in along else n for i, n in enumerate(self.shape)])
+        return Tensor(at)
+
+    def any(self) -> "Tensor":
+        """Whether any element is not zero."""
+        found: Any = self._data.any()
+        return Tensor(found)
+
+    def all(self) -> "Tensor":
+        """Whether no element is zero."""
+        found: Any = self._data.all()
+        return Tensor(found)
 
     # -- shapes
 
@@ -346,9 +445,27 @@ class Tensor:
         """All axes in reverse order; the transpose of a matrix."""
         return OPS["permute"].apply(self, dims=tuple(reversed(range(self.ndim))))
 
+    def t(self) -> "Tensor":
+        """The transpose of a matrix; itself with fewer axes."""
+        if self.ndim > 2:
+            raise ValueError(f"t: expected at most 2 axes, got shape {self.shape}; use transpose or permute")
+        return self.T
+
     def reshape(self, *shape: int | tuple[int, ...]) -> "Tensor":
         """The same elements in another shape; one size may be -1, and follows from the others."""
         return OPS["reshape"].apply(self, shape=ints(shape))
+
+    view = reshape  # unlike torch's it copies where the memory's order leaves no other way
+
+    def unsqueeze(self, dim: int) -> "Tensor":
+        """With one more axis, of length 1, before axis `dim`; -1 puts it last."""
+        (at,) = axes("unsqueeze", dim, (*self.shape, 1))
+        return self.reshape(*self.shape[:at], 1, *self.shape[at:])
+
+    def squeeze(self, dim: int | None = None) -> "Tensor":
+        """Without the axes of length 1, or without that one if it is of length 1."""
+        gone = axes("squeeze", dim, self.shape)
+        return self.reshape(tuple(n for i, n in enumerate(self.shape) if n != 1 or i not in gone))
 
     def transpose(self, dim0: int, dim1: int) -> "Tensor":
         """Two axes exchanged."""
@@ -371,7 +488,39 @@ class Tensor:
 
     def __getitem__(self, index: Any) -> "Tensor":
         """Elements by NumPy's basic and integer-array indexing; an index that picks twice gets both gradients."""
-        return OPS["index"].apply(self, index=_plain_index(index))
+        return OPS["index"].apply(self, index=_plain_index(index, self.device))
+
+    # -- in place
+
+    def __setitem__(self, index: Any, value: Operand) -> None:
+        """Write into the elements that self[index] would read; `value` is broadcast, in this tensor's dtype.
+
+        What is recorded follows _in_place's rules.
+        """
+        given = as_operand("setitem", value, self).to(self.dtype)
+        index = _plain_index(index, self.device)
+        if _recorded("setitem", self, given):
+            self._become(OPS["setitem"].apply(self, given, index=index))
+            return
+        if given.device != self.device:
+            raise ValueError(
+                f"setitem: the tensor is on {self.device}, the value on {given.device}; move it with .to()"
+            )
+        self._data[index] = given._data
+        written_to(self._data)
+
+    def fill_(self, value: builtins.float) -> "Tensor":
+        """The same number everywhere, in place; returns the tensor itself."""
+        self[...] = value
+        return self
+
+    def zero_(self) -> "Tensor":
+        """Zero everywhere, in place; returns the tensor itself."""
+        return self.fill_(0)
+
+    def _become(self, result: "Tensor") -> None:
+        """Be that result: its data, and its place in the graph."""
+        self._data, self.grad_fn, self._requires_grad = result._data, result.grad_fn, result._requires_grad
 
 
 class Parameter(Tensor):
@@ -379,7 +528,7 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __init__(self, data: Array, requires_grad: bool = True) -> None:
+    def __init__(self, data: Array | Tensor, requires_grad: bool = True) -> None:
         super().__init__(data, requires_grad)
 
 
@@ -440,6 +589,65 @@ def _binary(name: str, a: Operand, b: Operand) -> Tensor:
         raise ValueError(f"{name}: shapes {x.shape} and {y.shape} do not broadcast to one") from error
 
 
+def _in_place(name: str, a: Tensor, b: Operand) -> Tensor:
+    """a += b and the like, as in torch: `a` is the same tensor afterwards, in the same shape and dtype.
+
+    Under no_grad, and where nothing wants a gradient, the numbers are written into a's memory: so parameters are
+    moved.  Where the operation is recorded, a leaf that wants a gradient cannot be changed, and any other tensor
+    becomes the result, in new memory: the old numbers stay where backward may need them.
+    """
+    result = _binary(name, a, b)
+    if result.shape != a.shape or result.dtype != a.dtype:
+        raise (ValueError if result.shape != a.shape else TypeError)(
+            f"{name}: in place a tensor stays as it is, {a.dtype} {a.shape}, but the result is {result.dtype} "
+            f"{result.shape}; write a new one: a = a ... b"
+        )
+    if _recorded(name, a, b):
+        a._become(result)
+    else:
+        a._data[...] = result._data
+        written_to(a._data)
+    return a
+
+
+def _recorded(name: str, a: Tensor, b: Operand) -> bool:
+    """Whether a change of `a` by `b` goes into the graph; RuntimeError where `a` is a leaf that wants a gradient."""
+    wanted = a._requires_grad or (isinstance(b, Tensor) and b._requires_grad)
+    if not (wanted and is_grad_enabled()):
+        return False
+    if a._requires_grad and a.is_leaf:
+        raise RuntimeError(
+            f"{name}: a leaf that requires a gradient cannot be changed in place while operations are recorded; "
+            "do it within `with no_grad():`, or make a new tensor: a = a ... b"
+        )
+    return True
+
+
+def _compared(name: str, a: Tensor, b: Any) -> Any:
+    """A tensor of bools; by NumPy's rules, so that float32 meets float64 without losing digits."""
+    if isinstance(b, (list, tuple)):
+        raise TypeError(f"{name}: expected a Tensor, an array or a number, got {type(b).__name__}; use tensor(...)")
+    if isinstance(b, (bool, int, float, np.generic)):
+        other = b.item() if isinstance(b, np.generic) else b
+    elif isinstance(b, Tensor) or hasattr(b, "__array__"):
+        other = _array(b)
+        if device_of(other) != a.device:
+            raise ValueError(f"{name}: operands are on {a.device} and {device_of(other)}; move one with .to(device)")
+    else:
+        return NotImplemented  # Python then says that t == None is False, and refuses t < None
+    try:
+        return Tensor(getattr(array_module(a._data), name)(a._data, other))
+    except ValueError as error:
+        raise ValueError(f"{name}: shapes {a.shape} and {np.shape(other)} do not broadcast to one") from error
+
+
+def _along(asker: str, t: Tensor, dim: Axis, axis: Axis) -> tuple[int, ...]:
+    """The axes that `dim`, or NumPy's word `axis`, means."""
+    if dim is not None and axis is not None:
+        raise TypeError(f"{asker}: dim and axis are the same; give one of them, got dim={dim!r} and axis={axis!r}")
+    return axes(asker, axis if dim is None else dim, t.shape)
+
+
 def _floating(t: Tensor) -> Tensor:
     """Integers as float32, as in torch, where NumPy would give float64; floats as they are."""
     return t if t.dtype.kind == "f" else t.to(np.float32)
@@ -452,11 +660,31 @@ def _deposit(leaf: Leaf, gradient: Array) -> None:
 def _add_to_grad(tensor: Tensor | None, gradient: Array) -> None:
     """Add to `.grad`, which always owns its memory, so that changing it in place disturbs nothing else."""
     if tensor is not None:
-        tensor.grad = Tensor(gradient.copy(order="K") if tensor.grad is None else tensor.grad.data + gradient)
+        tensor._grad = Tensor(gradient.copy(order="K") if tensor._grad is None else tensor._grad._data + gradient)
 
 
-def _plain_index(index: Any) -> Any:
-    """Tensors inside an index replaced by their arrays."""
+def _array(data: Array | Tensor) -> Array:
+    """The array itself, that of a tensor, or what a NumPy scalar is; TypeError for lists and the like."""
+    if type(data) is np.ndarray:
+        return data
+    return data._data if isinstance(data, Tensor) else as_array(data)
+
+
+def _plain_index(index: Any, device: str) -> Any:
+    """Tensors, lists and ranges inside an index as arrays on the device."""
     if isinstance(index, tuple):
-        return tuple(_plain_index(i) for i in index)
-    return index.data if isinstance(index, Tensor) else index
+        return tuple(_plain_index(i, device) for i in index)
+    if isinstance(index, (list, range)):
+        index = np.asarray(index, None if len(index) else np.int64)
+    if isinstance(index, Tensor) or hasattr(index, "__array__"):
+        return to_device(_array(index), device)
+    return index
+
+
+def _without_tensors(value: Any) -> Any:
+    """Arguments for NumPy: tensors in them, and in their lists and tuples, as arrays."""
+    if isinstance(value, dict):
+        return {name: _without_tensors(v) for name, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_without_tensors(v) for v in value)
+    return np.asarray(value) if isinstance(value, Tensor) else value

@@ -12,18 +12,20 @@ from tinycnn.backend.arrays import (
     bits,
     device_of,
     from_dlpack,
+    owner,
     strided,
     to_device,
     to_numpy,
     type_name,
     wide,
 )
-from tinycnn.backend.devices import DeviceError, cupy_problem, resolve_device
+from tinycnn.backend.devices import DEVICES, DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
 from tinycnn.backend.memory import set_workspace_limit, workspace_limit
 from tinycnn.backend.products import gemm, gemm_sum
 
 __all__ = [
+    "DEVICES",
     "Array",
     "DeviceError",
     "array_module",
@@ -37,6 +39,7 @@ __all__ = [
     "fused",
     "gemm",
     "gemm_sum",
+    "owner",
     "resolve_device",
     "set_workspace_limit",
     "strided",

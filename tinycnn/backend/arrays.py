@@ -90,11 +90,11 @@ def from_dlpack(x: Any) -> Array:
 
 def to_device(x: Array, device: str) -> Array:
     """The array on `device` ("cpu" or "gpu"), in the same memory order; the array itself where it is there."""
-    if device not in ("cpu", "gpu"):
-        raise ValueError(f'device: got {device!r}, expected "cpu" or "gpu"')
-    if device_of(x) == device:
+    if device not in devices.DEVICES:
+        raise ValueError(f'device: got {device!r}, expected "cpu" or "gpu" (or "cuda", which is the same)')
+    if device_of(x) == devices.DEVICES[device]:
         return x
-    if device == "cpu":
+    if devices.DEVICES[device] == "cpu":
         return to_numpy(x)
     return _in_order(x, devices.cupy().asarray)
 
@@ -104,6 +104,13 @@ def to_numpy(x: Array) -> Array:
     if isinstance(x, _NUMPY):
         return np.asarray(x)
     return _in_order(x, lambda dense: dense.get())
+
+
+def owner(x: Any) -> int:
+    """A number that two arrays share, while both are there, where one is a view of the other's memory."""
+    while isinstance(base := getattr(x, "base", None), type(x)) and base is not x:  # a dtype's base is itself
+        x = base
+    return id(x)
 
 
 def _in_order(x: Array, move: Callable[[Array], Array]) -> Array:

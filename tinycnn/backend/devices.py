@@ -7,6 +7,7 @@ import importlib
 import sys
 from types import ModuleType
 
+DEVICES = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "cuda:0": "gpu"}  # by every name they go by
 CUDA12, CUDA13 = 'pip install "tinycnn[cuda12]"', 'pip install "tinycnn[cuda13]"'
 
 

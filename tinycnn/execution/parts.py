@@ -82,13 +82,13 @@ class PartsStep(Step):
 
     def flat(self, rows: int | None = None) -> Array:
         """A new array (P,), or (rows, P): room for all parameters, one after the other."""
-        P = sum(p.size for p in self.params)
+        P = sum(p.numel() for p in self.params)
         return np.zeros(P if rows is None else (rows, P), self.params[0].dtype)
 
     def split(self, row: Array) -> list[Array]:
         """A flat row (P,) as views of the parameters' shapes."""
-        ends = np.cumsum([p.size for p in self.params])
-        return [row[end - p.size : end].reshape(p.shape) for p, end in zip(self.params, ends, strict=True)]
+        ends = np.cumsum([p.numel() for p in self.params])
+        return [row[end - p.numel() : end].reshape(p.shape) for p, end in zip(self.params, ends, strict=True)]
 
     def cut(self, examples: int) -> list[slice]:
         """Where a batch is cut; small batches into smaller parts, so that there is something to share."""

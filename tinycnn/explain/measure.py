@@ -80,7 +80,7 @@ def gradient_check(trace: Trace, layer: str, count: int = 20, seed: int = 0) -> 
     loss().backward()
     assert weight.grad is not None  # the loss depends on every weight
     analytic = weight.grad.numpy()
-    places = np.random.default_rng(seed).choice(weight.size, min(count, weight.size), replace=False)
+    places = np.random.default_rng(seed).choice(weight.numel(), min(count, weight.numel()), replace=False)
     rows = []
     with no_grad():
         for index in (np.unravel_index(int(place), weight.shape) for place in places):

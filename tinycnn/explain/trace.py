@@ -215,7 +215,7 @@ def _records(
             out=_host(after),
             grad_x=_gradient(before),
             grad_out=_gradient(after),
-            parameters=sum(p.size for p in layer.parameters()),
+            parameters=sum(p.numel() for p in layer.parameters()),
             multiply_adds=row.multiply_adds if row else None,
             receptive_field=fields if after.ndim == 4 else None,
             **(_weights(node) if node is not None and kind in ("conv2d", "linear") else {}),

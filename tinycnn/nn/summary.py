@@ -69,7 +69,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     with model.evaluating(), model.watching(recorder.write), no_grad():
         model(x)
     rows = recorder.rows
-    return Summary(rows, sum(p.size for p in parameters), sum(row.multiply_adds or 0 for row in rows))
+    return Summary(rows, sum(p.numel() for p in parameters), sum(row.multiply_adds or 0 for row in rows))
 
 
 class _Recorder:
@@ -92,7 +92,7 @@ class _Recorder:
                 name=name,
                 layer=layer,
                 output_shape=y.shape,
-                parameters=sum(p.size for p in layer.parameters()),
+                parameters=sum(p.numel() for p in layer.parameters()),
                 multiply_adds=layer.multiply_adds(y.shape) if layer.declared.sees else None,
                 receptive_field=(sizes[0], sizes[1]) if sizes else None,
                 im2col_bytes=_im2col_bytes(layer, y.shape),

@@ -104,7 +104,7 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without")
         return BatchNormOp.apply(x, weight, bias, mean=running_mean.data, var=running_var.data, eps=eps)
-    M = x.size // max(1, x.shape[1])
+    M = x.numel() // max(1, x.shape[1])
     if M < 2:
         raise ValueError(f"batch_norm: expected more than 1 number a channel in training, got shape {x.shape}")
     if running_mean is not None and running_var is not None:

@@ -37,13 +37,13 @@ class LogSoftmaxOp(Op, name="log_softmax"):
         return dx
 
 
-def log_softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """log(softmax(x)) along `axis`, of x's shape; as torch.log_softmax, whose `dim` is our `axis`.
+def log_softmax(x: Tensor, dim: int = -1) -> Tensor:
+    """log(softmax(x)) along axis `dim`, of x's shape; as torch.log_softmax.
 
     Exact also where softmax rounds to 0.  TypeError for integers, ValueError where x has no such axis.
     """
     _checks.tensors("log_softmax", x=x)
-    axis = _checks.axis("log_softmax", "axis", axis, x)
-    if x.size == 0:
+    axis = _checks.axis("log_softmax", "dim", dim, x)
+    if x.numel() == 0:
         return x.reshape(x.shape)  # nothing to compute, and no largest number to make 0
     return LogSoftmaxOp.apply(x, axis=axis)

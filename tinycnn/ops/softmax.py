@@ -38,13 +38,13 @@ class SoftmaxOp(Op, name="softmax"):
         return dx
 
 
-def softmax(x: Tensor, axis: int = -1) -> Tensor:
-    """exp(x) / sum of exp(x) along `axis`, of x's shape; as torch.softmax, whose `dim` is our `axis`.
+def softmax(x: Tensor, dim: int = -1) -> Tensor:
+    """exp(x) / sum of exp(x) along axis `dim`, of x's shape; as torch.softmax.
 
     Never overflows.  TypeError for integers, ValueError where x has no such axis.
     """
     _checks.tensors("softmax", x=x)
-    axis = _checks.axis("softmax", "axis", axis, x)
-    if x.size == 0:
+    axis = _checks.axis("softmax", "dim", dim, x)
+    if x.numel() == 0:
         return x.reshape(x.shape)  # nothing to compute, and no largest number to make 0
     return SoftmaxOp.apply(x, axis=axis)

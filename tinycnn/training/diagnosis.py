@@ -96,10 +96,10 @@ def _updated(model: Module, optimizer: Optimizer) -> Place | None:
     for name, p in model.named_parameters():
         if bad := not_finite(p.data):
             gradient = 0.0 if p.grad is None else largest([p.grad])
-            what = f"the parameter {name!r} after its update: {bad:,} of {p.size:,} numbers"
+            what = f"the parameter {name!r} after its update: {bad:,} of {p.numel():,} numbers"
             return Place(f"{what} (learning rate {optimizer.lr:g} times a gradient of up to {gradient:.3g})")
     return None
 
 
 def _counted(what: str, t: Tensor) -> str:
-    return f"{what}: {not_finite(t.data):,} of {t.size:,} numbers"
+    return f"{what}: {not_finite(t.data):,} of {t.numel():,} numbers"

@@ -1,0 +1,162 @@
+"""torch's names: every row of the table is run, and where PyTorch is installed it must say the same."""
+
+import builtins
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import assert_close
+
+import tinycnn
+from tinycnn import nn, spelling
+
+TABLE = (Path(__file__).parents[1] / "examples" / "torch_spelling.md").read_text(encoding="utf-8")
+
+
+def rows(heading):
+    """The rows of the table below a heading, as lists of cells without their backticks."""
+    lines = TABLE.split(f"## {heading}\n")[1].split("\n## ")[0].splitlines()
+    cells = [[cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+    return [[cell.removeprefix("`").removesuffix("`") for cell in row] for row in cells[:] if row][2:]
+
+
+def evaluated(code, torch, package):
+    """The value of the last expression of `a; b; c`, with the names that the table's rows use."""
+    names = {"torch": torch, "nn": package, "np": np, **setting(torch)}
+    *before, last = code.split("; ")
+    for statement in before:
+        exec(statement, names)
+    return eval(last, names)
+
+
+def setting(torch):
+    X = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])
+    return {
+        "X": X,
+        "y": torch.tensor([2, 0]),
+        "W": torch.tensor([[0.5, -1.0], [2.0, 1.5], [-0.25, 3.0]], requires_grad=True),
+    }
+
+
+def as_numbers(value):
+    if isinstance(value, (tuple, list)):
+        return [as_numbers(v) for v in value]
+    if hasattr(value, "detach"):
+        value = value.detach()
+    return value.numpy() if hasattr(value, "numpy") else value
+
+
+@pytest.mark.parametrize(("theirs", "ours", "differs"), rows("The same"), ids=lambda cell: cell[:40])
+def test_a_row_of_names_that_are_the_same(theirs, ours, differs):
+    """Ours is what a reader types after `import tinycnn as torch`, that is theirs, unless the table says otherwise."""
+    value = evaluated(ours.replace("tinycnn.", "torch."), tinycnn, nn)
+    if "random" not in differs and (torch := pytest.importorskip("torch", reason="to compare with")):
+        expected = evaluated(theirs, torch, torch.nn)
+        compare(as_numbers(value), as_numbers(expected))
+
+
+def compare(value, expected):
+    if isinstance(expected, list):
+        assert len(value) == len(expected)
+        for v, e in zip(value, expected, strict=True):
+            compare(v, e)
+    elif isinstance(expected, np.ndarray):
+        assert value.dtype == expected.dtype and value.shape == expected.shape
+        np.testing.assert_allclose(value, expected, rtol=1e-6, atol=1e-7)
+    else:
+        assert str(value) == str(expected).replace("torch.", "").replace("cuda:0", "gpu")
+
+
+def test_the_table_has_all_names_that_the_package_takes_from_torch():
+    known = {name for name in spelling.__all__ if name not in ("is_tensor",)} | {"abs", "max", "pow", "sum", "t"}
+    missing = sorted(name for name in known if not re.search(rf"torch\.{name}\b", TABLE))
+    assert not missing, f"add rows for {missing}"
+
+
+@pytest.mark.parametrize(("name", "instead"), rows("Not there"), ids=lambda cell: cell[:30])
+def test_a_name_that_is_not_there_says_what_to_write(name, instead):
+    with pytest.raises(AttributeError) as caught:
+        evaluated(name, tinycnn, nn)
+    assert str(caught.value).endswith(f"; write instead: {instead}")
+
+
+def test_what_is_not_there_is_in_the_table_and_nowhere_else():
+    assert {name.removeprefix("torch.") for name, _ in rows("Not there")} == set(spelling.ELSEWHERE)
+    assert not set(spelling.ELSEWHERE) & set(vars(tinycnn))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zeros_lik", "the nearest are zeros_like"),
+        ("sofmax", "the nearest are softmax"),
+        ("training", "write import tinycnn.training"),
+        ("qqq", "tinycnn has no 'qqq'$"),
+    ],
+)
+def test_an_unknown_name_gets_the_nearest(name, text):
+    program = f"import tinycnn\ntry:\n    tinycnn.{name}\nexcept AttributeError as error:\n    print(error)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert re.search(text, done.stdout.strip()), done.stdout
+
+
+def test_a_star_import_brings_no_name_of_pythons_own():
+    names = {}
+    exec("from tinycnn import *", names)
+    assert not (set(names) - {"__builtins__"}) & set(vars(builtins))
+    assert names["zeros"] is tinycnn.zeros and all(len(name) > 1 for name in names)
+    assert {n for n in names if not n.startswith("_")} == set(tinycnn.__all__)
+
+
+# Makers
+
+
+@pytest.mark.parametrize("make", [tinycnn.rand, tinycnn.randn, lambda *a, **o: tinycnn.normal(0, 1, *a, **o)])
+def test_random_makers_follow_the_seed_and_change_no_net(make, device):
+    tinycnn.manual_seed(3)
+    expected = nn.Linear(4, 3).weight.numpy()
+    tinycnn.manual_seed(3)
+    first = make((50, 40), device=device, requires_grad=True)
+    assert np.array_equal(nn.Linear(4, 3).weight.numpy(), expected)
+    tinycnn.manual_seed(3)
+    again = make((50, 40), dtype=tinycnn.float64)
+    assert first.dtype == np.float32 and first.device == device and first.requires_grad and again.dtype == np.float64
+    assert_close(first.to("cpu", np.float64), again)
+    assert not np.array_equal(first.numpy(), make((50, 40)).numpy())
+    tinycnn.manual_seed(4)
+    assert not np.array_equal(first.numpy(), make((50, 40)).numpy())
+
+
+def test_distributions():
+    tinycnn.manual_seed(0)
+    u, z, n = tinycnn.rand(20000).numpy(), tinycnn.randn(20000).numpy(), tinycnn.normal(3, 0.5, (20000,)).numpy()
+    assert 0 <= u.min() and u.max() < 1 and abs(u.mean() - 0.5) < 0.02
+    assert abs(z.mean()) < 0.04 and abs(z.std() - 1) < 0.04
+    assert abs(n.mean() - 3) < 0.02 and abs(n.std() - 0.5) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "text"),
+    [
+        (lambda: tinycnn.normal(0, -1, (2,)), ValueError, "normal: std must be at least 0, got -1"),
+        (lambda: tinycnn.zeros(2, dtype="U3"), TypeError, "dtype: got 'U3', expected a dtype"),
+        (lambda: tinycnn.device("cuda:1"), ValueError, "device: got 'cuda:1', .* CUDA_VISIBLE_DEVICES says which"),
+        (lambda: tinycnn.exp(np.ones(2)), TypeError, "exp: expected a Tensor, got ndarray; wrap it"),
+        (lambda: tinycnn.sum(tinycnn.ones(2), dim=0, axis=0), TypeError, "sum: dim and axis are the same"),
+        (lambda: tinycnn.ones(2, 2, 2).t(), ValueError, "t: expected at most 2 axes"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
+
+
+def test_cuda_answers_on_the_stand_in(device):
+    if device == "gpu":
+        assert tinycnn.cuda.is_available() and tinycnn.cuda.device_count() == 1
+        assert tinycnn.ones(2).to("cuda:0").device == tinycnn.ones(2, device="cuda").device == "gpu"
+    else:
+        assert tinycnn.ones(2).to(tinycnn.device("cpu")).cpu().device == "cpu"
