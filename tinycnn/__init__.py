@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 # ruff: noqa: F401
 import tinycnn.autograd.operators  # what Tensor's operators and methods look up by name
+import tinycnn.autograd.places
 from tinycnn import cuda as cuda
 from tinycnn import functional as functional
 from tinycnn import init as init
