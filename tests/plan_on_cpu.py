@@ -1,6 +1,7 @@
 """plan_on_cpu: runs a graph plan's launches on the CPU, and computes what they must give with the engine's own ops."""
 
 import ctypes
+import itertools
 import mmap
 
 import numpy as np
@@ -40,11 +41,12 @@ def fenced(shape, dtype, at):
 class PlanOnCpu:
     """A plan's buffers and kernels on the CPU.  Parameters are copies: arrays["w0"], ...
 
-    `backwards` runs the threads of each block in the other order; `late` runs what is on the side as late as the
-    plan allows, at the end of the step; `fence`, "start" or "end", puts a fence there at every array.
+    `backwards` runs the threads of each block in the other order; `late`, 1 or -1, runs what is on the side as late as
+    the plan allows, one branch after the other from the first or from the last; `fence`, "start" or "end", puts a fence
+    there at every array.
     """
 
-    def __init__(self, plan, backwards=False, late=False, fence=None):
+    def __init__(self, plan, backwards=False, late=0, fence=None):
         self.plan, self.late = plan, late
         self.kernels = CpuKernels(plan.source, plan.kernels, backwards)
         self.arrays, self.memory = {}, {}
@@ -70,8 +72,11 @@ class PlanOnCpu:
         self.kernels("begin", (1, 1, 1), (1, 1, 1), arguments)
 
     def run(self, launches):
-        if self.late:
-            launches = [x for x in launches if not x.side] + [x for x in launches if x.side]
+        launches = list(launches)
+        if self.late:  # by branch, but nothing goes past a launch for which the branches come together
+            parts = itertools.accumulate(launch.joined for launch in launches)
+            order = sorted(zip(parts, launches, strict=True), key=lambda x: (x[0], x[1].branch * self.late % 5))
+            launches = [launch for _, launch in order]
         for launch in launches:
             arguments = [np.int32(a) if isinstance(a, int) else a and self.arrays[a] for a in launch.arguments]
             self.kernels(launch.kernel, launch.grid, launch.block, arguments)

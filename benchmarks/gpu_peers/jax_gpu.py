@@ -1,17 +1,20 @@
-"""JAX: jit over lax.scan, so that an epoch is one launch for the host.  It shows no events: the host's clock is read,
-with the GPU idle at both ends."""
+"""JAX: jit over lax.scan, so that an epoch is one launch for the host; and the same with XLA's loops in command
+buffers, its name for CUDA graphs.  It shows no events: the host's clock is read, with the GPU idle at both ends."""
 
 import os
 import time
 
 from gpu_peers import CHANNELS, LEARNING_RATE, Stopwatch, count_kernels, orders, resident
 
-NAMES = ("JAX scan",)
+NAMES = ("JAX scan", "JAX scan, command buffers")
+UNROLLED = 8  # steps of the scan in one turn of XLA's loop
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # the others need memory as well
 
 
 def make(variant, net, batch, tf32):
+    if variant == "JAX scan, command buffers":  # read when JAX is imported
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_enable_command_buffer=+WHILE"
     return Scan(net, batch, tf32)
 
 
@@ -28,17 +31,20 @@ class Scan:
             jax.block_until_ready(images)
         rate = LEARNING_RATE[net]
 
-        def loss_of(params, chosen):
+        def loss_of(params, chosen, images, labels):
             with jax.default_matmul_precision(precision):
                 logits = forward(jax, params, images[chosen].astype(jnp.float32) / 255, net)
             right = jnp.take_along_axis(jax.nn.log_softmax(logits), labels[chosen][:, None], 1)
             return -right.mean()
 
-        def step(params, chosen):
-            loss, grads = jax.value_and_grad(loss_of)(params, chosen)
-            return jax.tree.map(lambda p, g: p - rate * g, params, grads), loss
+        def epoch(params, order, images, labels):  # the data are arguments: constants would be compiled in
+            def step(params, chosen):
+                loss, grads = jax.value_and_grad(loss_of)(params, chosen, images, labels)
+                return jax.tree.map(lambda p, g: p - rate * g, params, grads), loss
 
-        self.scan = jax.jit(lambda params, order: jax.lax.scan(step, params, order), donate_argnums=0)
+            return jax.lax.scan(step, params, order, unroll=UNROLLED)
+
+        self.scan, self.data = jax.jit(epoch, donate_argnums=0), (images, labels)
         self.params, self.losses = parameters(jnp, net), []
         self.orders = [jnp.asarray(order) for order in orders(batch)]
         with watch("compile"):
@@ -49,7 +55,7 @@ class Scan:
     def run(self, epochs):
         self.losses = []
         for _ in range(epochs):
-            self.params, losses = self.scan(self.params, self.orders[self.done % len(self.orders)])
+            self.params, losses = self.scan(self.params, self.orders[self.done % len(self.orders)], *self.data)
             self.losses.append(losses)
             self.done += 1
 

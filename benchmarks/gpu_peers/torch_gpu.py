@@ -1,13 +1,21 @@
-"""PyTorch: eager; compiled in the mode made for small steps; captured by hand; and the chapter's loop as it stands."""
+"""PyTorch: eager; compiled in the mode made for small steps; captured by hand, eager or compiled; and the chapter's
+loop as it stands."""
 
 from gpu_peers import CHANNELS, LEARNING_RATE, Stopwatch, count_kernels, orders, resident
 
 DEVICE = "cuda"
-NAMES = ("PyTorch eager", "PyTorch compile", "PyTorch CUDA graph", "PyTorch chapter loop")
+NAMES = (
+    "PyTorch eager",
+    "PyTorch compile",
+    "PyTorch CUDA graph",
+    "PyTorch compile, CUDA graph",
+    "PyTorch chapter loop",
+)
+TOGETHER = 16  # steps in one captured graph, as many as tinycnn takes
 
 
 def make(variant, net, batch, tf32):
-    kinds = dict(zip(NAMES, (Eager, Compiled, Captured, Chapter), strict=True))
+    kinds = dict(zip(NAMES, (Eager, Compiled, Captured, CompiledAndCaptured, Chapter), strict=True))
     return kinds[variant](net, batch, tf32)
 
 
@@ -31,13 +39,12 @@ class Eager:
         self.total = torch.zeros((), device=DEVICE)  # of the losses since run() began
         with watch("compile"):
             self.prepare()
-            for chosen in self.orders[0][:3]:
-                self.step(chosen)
             torch.cuda.synchronize()
         self.setup = watch.times
 
     def prepare(self):
-        pass
+        for chosen in self.orders[0][:3]:
+            self.step(chosen)
 
     def forward(self, chosen):
         x = self.images[chosen].float() / 255
@@ -84,8 +91,11 @@ class Compiled(Eager):
     update = {"foreach": True}  # the form that can be compiled
 
     def prepare(self):
+        for array in (self.images, self.labels):  # or they would be copied at every call, all 47 MB
+            self.torch._dynamo.mark_static_address(array)
         self.forward = self.torch.compile(super().forward, mode="reduce-overhead")
         self.compiled_update = self.torch.compile(self.optimizer.step, mode="reduce-overhead")
+        super().prepare()
 
     def step(self, chosen):
         self.torch.compiler.cudagraph_mark_step_begin()
@@ -97,24 +107,34 @@ class Compiled(Eager):
 
 
 class Captured(Eager):
-    """The whole step in one CUDA graph: gather, forward, backward, update; only the indices are copied in."""
+    """Whole steps in CUDA graphs: gather, forward, backward, update; only the indices of 16 batches are copied in."""
 
     def prepare(self):
-        self.chosen = self.orders[0][0].clone()
+        self.chosen, self.graphs = self.orders[0][:TOGETHER].clone(), {}
         side = self.torch.cuda.Stream()
         side.wait_stream(self.torch.cuda.current_stream())
         with self.torch.cuda.stream(side):
-            for _ in range(3):
-                super().step(self.chosen)
+            super().prepare()
         self.torch.cuda.current_stream().wait_stream(side)
-        self.optimizer.zero_grad(set_to_none=True)
-        self.graph = self.torch.cuda.CUDAGraph()
-        with self.torch.cuda.graph(self.graph):
-            super().step(self.chosen)
+        for count in {min(TOGETHER, len(self.orders[0])), len(self.orders[0]) % TOGETHER} - {0}:
+            self.graphs[count] = self.torch.cuda.CUDAGraph()
+            with self.torch.cuda.graph(self.graphs[count]):
+                for k in range(count):
+                    self.step(self.chosen[k])
 
-    def step(self, chosen):
-        self.chosen.copy_(chosen)
-        self.graph.replay()
+    def epoch(self, order):
+        for start in range(0, len(order), TOGETHER):
+            part = order[start : start + TOGETHER]
+            self.chosen[: len(part)].copy_(part)
+            self.graphs[len(part)].replay()
+
+
+class CompiledAndCaptured(Captured):
+    """The same with torch.compile's kernels, which fuse what the eager ones do one by one."""
+
+    def prepare(self):
+        self.forward = self.torch.compile(self.forward, dynamic=False)
+        super().prepare()
 
 
 class Chapter(Eager):
@@ -132,6 +152,7 @@ class Chapter(Eager):
 
         self.loader = torch.utils.data.DataLoader(Clothes(), self.batch, shuffle=True, num_workers=4)
         self.correct = 0.0
+        super().prepare()
 
     def epoch(self, order):
         for x, y in self.loader:

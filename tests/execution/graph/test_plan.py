@@ -1,6 +1,7 @@
 """Whole steps of a plan, run on the CPU from the kernels' own text, against the plain strategy."""
 
 import dataclasses
+import itertools
 import re
 
 import cuda_shim
@@ -11,7 +12,7 @@ from plan_on_cpu import PlanOnCpu
 from tinycnn import nn
 from tinycnn.execution import make_step
 from tinycnn.execution.graph.compile import kernel_text
-from tinycnn.execution.graph.plan import STATE_BYTES, Plan
+from tinycnn.execution.graph.plan import BOOKS, MAIN, STATE_BYTES, WEIGHTS, Plan
 from tinycnn.models import LeNet
 from tinycnn.optim import SGD
 
@@ -26,8 +27,8 @@ def three_steps(rng, model, images, batch, last, plan_options, **rule):
     cpu = PlanOnCpu(plan)
     total = 2 * batch + last
     cpu.begin(images, labels, order, total=total, **rule)
-    for _ in range(3):
-        cpu.run(plan.train)
+    for step in plan.steps(3):
+        cpu.run(step)
     smoothing = plan_options.get("smoothing", 0.0)
     options = dict(momentum=rule.get("momentum", 0), weight_decay=rule.get("decay", 0))
     optimizer = SGD(model.parameters(), rule["lr"], nesterov=plan_options.get("nesterov", False), **options)
@@ -63,11 +64,11 @@ def test_no_order_of_threads_or_branches_changes_a_bit(model, rng):
     """Threads between two barriers backwards, and the side branch as late as allowed: a race would show."""
     plan = Plan(model, (1, 28, 28), 6, momentum=True)
     images, labels = rng.integers(0, 256, (6, 1, 28, 28), dtype=np.uint8), rng.integers(0, 10, 6)
-    runs = [PlanOnCpu(plan), PlanOnCpu(plan, backwards=True), PlanOnCpu(plan, late=True)]
+    runs = [PlanOnCpu(plan), PlanOnCpu(plan, backwards=True), *(PlanOnCpu(plan, late=late) for late in (1, -1))]
     for cpu in runs:
-        for _ in range(2):
-            cpu.begin(images, labels, lr=0.5, momentum=0.9)
-            cpu.run(plan.train)
+        cpu.begin(images, labels, size=3, lr=0.5, momentum=0.9)
+        for step in plan.steps(2):
+            cpu.run(step)
     assert all(np.isfinite(array).all() for name, array in runs[0].arrays.items() if name != "state")
     for name, array in runs[0].arrays.items():
         if name != "state":  # which holds addresses
@@ -81,7 +82,7 @@ def test_a_missing_barrier_is_noticed(rng):
     plan = Plan(nn.Sequential(nn.Flatten(), nn.Linear(12, 200), nn.Linear(200, 300)), (3, 2, 2), 4)
     images, labels = rng.integers(0, 256, (4, 3, 2, 2), dtype=np.uint8), rng.integers(0, 10, 4)
     start = plan.source.index("product(const float*")
-    barrier = plan.source.rindex("__syncthreads();", start, plan.source.index("float v[NT];", start))
+    barrier = plan.source.rindex("__syncthreads();", start, plan.source.index("float v[BATCH][NT];", start))
     plan.source = plan.source[:barrier] + plan.source[barrier + len("__syncthreads();") :]
     losses = []
     for backwards in (False, True):
@@ -95,13 +96,13 @@ def test_a_missing_barrier_is_noticed(rng):
 @shim
 @needs_compiler
 def test_an_idle_thread_that_skips_a_barrier_is_noticed(rng):
-    plan = Plan(LeNet(channels=(3, 4)), (1, 28, 28), 3)
-    plan.source = plan.source.replace("    float z[OT][TH][TW];", "    if (idle) return;\n    float z[OT][TH][TW];")
+    plan = Plan(LeNet(channels=(3, 4)), (1, 28, 28), 33)
+    plan.source = plan.source.replace("    float z[OT][TH][TW];", "    if (!there) return;\n    float z[OT][TH][TW];")
     cpu = PlanOnCpu(plan)
-    cpu.begin(rng.integers(0, 256, (3, 1, 28, 28), dtype=np.uint8), np.zeros(3, np.int64))
+    cpu.begin(rng.integers(0, 256, (33, 1, 28, 28), dtype=np.uint8), np.zeros(33, np.int64))
     idle = [launch for launch in plan.evaluate if launch.kernel.startswith("conv_forward")]
     tiles = [plan.convs[i].Forward for i in (0, 1)]
-    assert any(t.TY * t.TX % t.DEPTH for t in tiles), "the model leaves no thread idle, so this test tests nothing"
+    assert any(33 % t.LANES for t in tiles), "the model leaves no thread idle, so this test tests nothing"
     with pytest.raises(RuntimeError, match="not all threads of a block reached the barrier"):
         cpu.run(idle)
 
@@ -141,40 +142,60 @@ def test_arguments_are_buffers_or_numbers(plan):
 
 def written(launch):
     """(buffers that a launch may read, those that it may write), from the kernel's own declaration."""
-    name = launch.kernel.split("<")[0]
+    name, _, types = launch.kernel.partition("<")
     declared = re.search(rf"\b{name}\((.*?)\) {{", kernel_text(), re.DOTALL)[1].replace("\n", " ").split(",")
-    kinds = [d for d in declared if "Pointer..." not in d]
-    kinds += ["float* pointer"] * (len(launch.arguments) - len(kinds))  # the head's layers: taken for written
+    kinds = [d for d in declared if "Pointer..." not in d] + [t for t in types.split(",") if "*" in t]
     writes = {a for a, kind in zip(launch.arguments, kinds, strict=True) if isinstance(a, str) and "const" not in kind}
     return {a for a in launch.arguments if isinstance(a, str)}, writes
 
 
+def clashes(launches):
+    """What two launches touch of which neither waits for the other, and one writes."""
+    for k, first in enumerate(launches):
+        for second in itertools.takewhile(lambda launch: not launch.joined, launches[k + 1 :]):
+            if first.branch not in (MAIN, second.branch):  # the sides wait for what is before them on the main branch
+                (reads, writes), (others_reads, others_writes) = written(first), written(second)
+                if clash := (writes & others_reads) | (reads & others_writes):
+                    yield f"{first.kernel} beside {second.kernel}: both touch {clash}"
+
+
 @pytest.mark.parametrize("plan", PLANS)
-def test_branches_do_not_write_what_the_other_touches(plan):
-    """A launch on the side may run at any time after those before it: what follows on the main branch must not care."""
-    side = [k for k, launch in enumerate(plan.train) if launch.side]
-    assert side
-    for k in side:
-        reads, writes = written(plan.train[k])
-        for launch in plan.train[k + 1 :]:
-            if not launch.side:
-                others_reads, others_writes = written(launch)
-                clash = (writes & others_reads) | (reads & others_writes)
-                assert not clash, f"{plan.train[k].kernel} beside {launch.kernel}: both touch {clash}"
+def test_branches_do_not_write_what_the_others_touch(plan):
+    """A launch on the side may run at any time after those before it: what follows on other branches must not care."""
+    for step in plan.steps(3):
+        assert any(launch.branch != MAIN for launch in step)
+        assert not list(clashes(step))
 
 
 def test_the_check_of_branches_can_fail():
     plan = Plan(LeNet(), (1, 28, 28), 256)
     k = next(k for k, launch in enumerate(plan.train) if launch.kernel.startswith("conv_data_gradient"))
-    update = next(launch for launch in plan.train if launch.kernel.startswith("conv_update<Stage1"))
-    plan.train.insert(k, dataclasses.replace(update, side=True))  # updates weights that the data gradient still reads
-    with pytest.raises(AssertionError, match="conv_update<Stage1> beside conv_data_gradient.*w1"):
-        test_branches_do_not_write_what_the_other_touches(plan)
+    update = plan.train.pop()
+    assert update.kernel.startswith("conv_updates<Layers<Stage0, Stage1>")
+    plan.train.insert(k, dataclasses.replace(update, branch=WEIGHTS, joined=False))  # weights that are still to be read
+    clash = next(clashes(plan.train))
+    assert re.match(r"conv_updates<.* beside conv_data_gradient<.*: both touch \{'w1'\}", clash)
 
 
-def test_a_lenet_step_is_fifteen_kernels_nine_of_them_in_a_row():
+def test_steps_in_a_row_gather_ahead_and_swap_their_batches():
     plan = Plan(LeNet(), (1, 28, 28), 256)
-    assert len(plan.train) == 15 and sum(not launch.side for launch in plan.train) == 9
+    first, second, last = plan.steps(3)
+    assert first[0].arguments == ("state", "x", "labels") and first[0].branch == MAIN
+    ahead = [launch for step in (first, second, last) for launch in step if launch.kernel.startswith("gather")][1:]
+    assert [(a.arguments[1], a.branch) for a in ahead] == [("x_next", BOOKS), ("x", BOOKS)]
+    for step in (first, second):
+        names = [launch.kernel.split("<")[0] for launch in step]
+        assert names.index("gather", 1) == names.index("finish") + 1  # which moves on to the next batch
+    reads = [
+        {a for launch in step if launch.kernel[:4] == "conv" for a in launch.arguments} for step in (first, second)
+    ]
+    assert "x" in reads[0] - reads[1] and "x_next" in reads[1] - reads[0]
+    assert list(plan.steps(1)) == [plan.train]
+
+
+def test_a_lenet_step_is_twelve_kernels_nine_of_them_in_a_row():
+    plan = Plan(LeNet(), (1, 28, 28), 256)
+    assert len(plan.train) == 12 and sum(launch.branch == MAIN for launch in plan.train) == 9
     assert len(plan.evaluate) == 6
 
 

@@ -166,13 +166,13 @@ def test_nothing_waits_for_the_gpu(pictures):
             step.evaluate(*pictures)
 
 
-def test_a_captured_step_of_lenet_is_fifteen_kernels(pictures):
+def test_a_captured_step_of_lenet_is_twelve_kernels(pictures):
     step = trainer("graph")
     step.run(*pictures, batch_size=256, count=2)
     nodes = re.findall(
         r"^\s*\"?graph_\w*node_\d+\"?\s*\[", step._replay._graphs["train", 2].debug_dot_str(), re.MULTILINE
     )
-    assert len(nodes) == 2 * 15
+    assert len(nodes) == 2 * 12
 
 
 def test_no_kernel_keeps_numbers_in_slow_local_memory(pictures):

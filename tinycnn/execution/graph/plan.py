@@ -3,15 +3,16 @@
 A Plan touches no device.  Whoever runs it compiles `source`, allocates `buffers` and makes the launches: CuPy on a
 GPU (graph.py), or the tests on a CPU, with the same kernels and the same arguments.
 
-Buffers: state and rule (see kernels/common.cuh); x (C, H, W, N) and labels (N,), the batch; losses and corrects, one
+Buffers: state and rule (see kernels/common.cuh); x (C, H, W, N) and labels (N,), the batch,
+and x_next, the one after it; losses and corrects, one
 per block of the head; and for stage i
     y<i> its output     dz<i> the gradient of its weighted sums    arg<i> the winners of its max pooling
     w<i> b<i> its parameters    vw<i> vb<i> their velocities       partial<i> its gradients, not yet summed
 """
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from tinycnn import nn
 from tinycnn.execution.graph.compile import Sizes, cuda_source
@@ -28,6 +29,7 @@ from tinycnn.execution.graph.sizes import (
 )
 from tinycnn.execution.stages import Stage, Three, UnsupportedModel, read_stages, three
 
+MAIN, BOOKS, WEIGHTS = BRANCHES = range(3)  # branches: the way up and down; which batch is next; gradients of weights
 STATE_BYTES = 56  # sizeof(State) in kernels/common.cuh
 
 
@@ -35,14 +37,16 @@ STATE_BYTES = 56  # sizeof(State) in kernels/common.cuh
 class Launch:
     """One kernel to run: its name with template arguments, and buffers by name, ints, or None for a null pointer.
 
-    A launch on the side runs beside those of the main branch that come after it; it sees all that came before it.
+    A launch on a side branch (not MAIN) runs beside those that come after it on other branches; it sees what came
+    before it on the main branch and on its own.  One that is `joined`, on the main branch, sees all before it.
     """
 
     kernel: str
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
     arguments: tuple[str | int | None, ...]
-    side: bool = False
+    branch: int = 0
+    joined: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,22 @@ class Plan:
         self.source = cuda_source(self.structs)
         self.buffers = dict(self._buffers())
         forward = [self._gather(), *(self._forward(i) for i in range(self.tail))]
-        self.evaluate = [*forward, self._head(train=False), self._finish(side=False)]
-        self.train = [*forward, self._head(train=True), self._finish(side=True), *self._backward()]
+        self.evaluate = [*forward, self._head(train=False), self._finish(MAIN)]
+        self.train = [*forward, self._head(train=True), self._finish(BOOKS), *self._backward()]
         self.kernels = tuple(dict.fromkeys(["begin", *(launch.kernel for launch in self.train)]))
+
+    def steps(self, count: int) -> Iterator[list[Launch]]:
+        """The launches of so many training steps in a row, step by step: each gathers the next one's batch meanwhile.
+
+        So all but the first start without a gather, and "x" and "x_next" swap their parts from step to step.
+        """
+        ahead = _swapped(replace(self.train[0], branch=BOOKS))
+        for k in range(count):
+            step = self.train[k > 0 :]
+            if k + 1 < count:
+                finish = next(i for i, launch in enumerate(step) if launch.branch == BOOKS)
+                step.insert(finish + 1, ahead)  # which needs to know which batch is next
+            yield [_swapped(launch) for launch in step] if k % 2 else step
 
     # -- memory
 
@@ -104,6 +121,7 @@ class Plan:
         yield "state", Buffer((STATE_BYTES,), "uint8")
         yield "rule", Buffer((3,))
         yield "x", Buffer((*self.image, N))
+        yield "x_next", Buffer((*self.image, N))
         yield "labels", Buffer((N,), "int32")
         yield "losses", Buffer((blocks,))
         yield "corrects", Buffer((blocks,), "int32")
@@ -167,28 +185,31 @@ class Plan:
         fixed = ("state", int(train), self._input(self.tail), "labels", arg, dz, "losses", "corrects")
         return Launch(kernel, _blocks(self.images, HEAD_IMAGES), (HEAD_THREADS, 1, 1), (*fixed, *pointers))
 
-    def _finish(self, side: bool) -> Launch:
-        return Launch("finish<Head>", (1, 1, 1), (32, 1, 1), ("state", "losses", "corrects"), side)
+    def _finish(self, branch: int) -> Launch:
+        return Launch("finish<Head>", (1, 1, 1), (32, 1, 1), ("state", "losses", "corrects"), branch)
 
     # -- backward
 
     def _backward(self) -> Iterator[Launch]:
         """From the head down.  What nobody waits for goes to the side: the gradients of weights, and their updates."""
-        for i in reversed(range(self.tail, len(self.stages))):
-            yield self._linear_weight_gradient(i, side=True)
+        lowest = min(self.linears, default=-1)
+        if lowest >= self.tail:
+            yield self._linear_weight_gradients(WEIGHTS)
         for i in reversed(range(self.first, self.tail)):
             last = i == self.first  # nothing below wants a gradient
             if self.stages[i].kind == "pool":
                 yield self._pool_backward(i)
-            elif self.stages[i].kind == "linear":  # updates w, so it waits until w has given back
+            elif self.stages[i].kind == "linear":
                 if not last:
                     yield self._linear_data_gradient(i)
-                yield self._linear_weight_gradient(i, side=not last)
+                if i == lowest:  # now nobody reads their weights any more, so they may change
+                    yield self._linear_weight_gradients(MAIN if last else WEIGHTS)
             else:
-                yield self._conv_weight_gradient(i, side=not last)
+                yield self._conv_weight_gradient(i, MAIN if last else WEIGHTS)
                 if not last:
                     yield self._conv_data_gradient(i)
-                yield self._conv_update(i, side=not last)
+        if self.convs:
+            yield self._conv_updates()
 
     def _pool_backward(self, i: int) -> Launch:
         grid = _blocks(math.prod(self.stages[i].takes) * self.images, 128)
@@ -200,30 +221,45 @@ class Plan:
         geometry = self.linears[i].DataGradient.launch(self.images)
         return Launch(f"linear_data_gradient<Stage{i}, Stage{i - 1}>", *geometry, arguments)
 
-    def _linear_weight_gradient(self, i: int, side: bool) -> Launch:
-        O, K = self.stages[i].parameters["weight"].shape
-        arguments = ("rule", f"dz{i}", self._input(i), *self._updated(i))
-        grid = (-(-O // 32), K // 32 + 1, 1)
-        return Launch(f"linear_weight_gradient<Stage{i}>", grid, (64, 4, 1), arguments, side)
+    def _linear_weight_gradients(self, branch: int) -> Launch:
+        """Those of all linear stages, and their updates."""
+        shapes = [self.stages[i].parameters["weight"].shape for i in self.linears]
+        blocks = sum(-(-O // 16) * (K // 32 + 1) for O, K in shapes)
+        arguments = [a for i in self.linears for a in (f"dz{i}", self._input(i), *self._updated(i))]
+        kernel = _for_all("linear_weight_gradients", self.linears, ["const float*"] * 2 + ["float*"] * 4)
+        return Launch(kernel, (blocks, 1, 1), (32, 8, 1), ("rule", *arguments), branch)
+
+    def _conv_updates(self) -> Launch:
+        blocks = sum(-(-self.buffers[f"partial{i}"].shape[1] // 32) for i in self.convs)
+        arguments = [a for i in self.convs for a in (f"partial{i}", *self._updated(i))]
+        kernel = _for_all("conv_updates", self.convs, ["const float*"] + ["float*"] * 4)
+        return Launch(kernel, (blocks, 1, 1), (32, 8, 1), ("rule", *arguments), MAIN, joined=True)
 
     def _conv_data_gradient(self, i: int) -> Launch:
         geometry = self.convs[i].DataGradient.launch(self.images, self.stages[i].takes[0])
         return Launch(f"conv_data_gradient<Stage{i}, Stage{i - 1}>", *geometry, (f"dz{i}", f"w{i}", *self._below(i)))
 
-    def _conv_weight_gradient(self, i: int, side: bool) -> Launch:
+    def _conv_weight_gradient(self, i: int, branch: int) -> Launch:
         O, C, KH, _ = self.stages[i].parameters["weight"].shape
         geometry = self.convs[i].WeightGradient.launch(O, C, KH)
         arguments = (f"dz{i}", self._input(i), f"partial{i}")
-        return Launch(f"conv_weight_gradient<Stage{i}>", *geometry, arguments, side)
-
-    def _conv_update(self, i: int, side: bool) -> Launch:
-        grid = _blocks(self.buffers[f"partial{i}"].shape[1], 32)
-        arguments = ("rule", f"partial{i}", *self._updated(i))
-        return Launch(f"conv_update<Stage{i}>", grid, (32, 8, 1), arguments, side)
+        return Launch(f"conv_weight_gradient<Stage{i}>", *geometry, arguments, branch)
 
     def _updated(self, i: int) -> tuple[str | None, ...]:
         """The parameters of stage i and their velocities."""
         return tuple(self._name(kind, i) for kind in ("w", "b", "vw", "vb"))
+
+
+def _swapped(launch: Launch) -> Launch:
+    """The same with the parts of the two batches swapped."""
+    other: dict[str | int | None, str] = {"x": "x_next", "x_next": "x"}
+    return replace(launch, arguments=tuple(other.get(a, a) for a in launch.arguments))
+
+
+def _for_all(name: str, stages: Iterable[int], pointers: list[str]) -> str:
+    """The name of a kernel that takes care of several stages, with pointers of these types for each."""
+    chosen = [f"Stage{i}" for i in stages]
+    return f"{name}<Layers<{', '.join(chosen)}>, {', '.join(pointers * len(chosen))}>"
 
 
 def _input_sizes(image: Three, images: int) -> Sizes:

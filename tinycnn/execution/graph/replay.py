@@ -16,7 +16,7 @@ import numpy as np
 
 from tinycnn.backend import Array, array_module, batch_last
 from tinycnn.execution.graph.compile import load_kernels
-from tinycnn.execution.graph.plan import Launch, Plan
+from tinycnn.execution.graph.plan import BRANCHES, MAIN, Launch, Plan
 from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.optim import SGD
 
@@ -51,8 +51,9 @@ class Replay:
                 raise UnsupportedModel(f"graph: a parameter {p.shape} is not C-contiguous, and kernels ignore strides")
             self.arrays[name] = p.data
         self.kernels = load_kernels(plan.source, plan.kernels)
-        self.main, self.side = xp.cuda.Stream(non_blocking=True), xp.cuda.Stream(non_blocking=True)
-        self.fork, self.join = xp.cuda.Event(disable_timing=True), xp.cuda.Event(disable_timing=True)
+        self.streams = [xp.cuda.Stream(non_blocking=True) for _ in BRANCHES]
+        self.main = self.streams[MAIN]
+        self.events = [xp.cuda.Event(disable_timing=True) for _ in self.streams]
         self._graphs: dict[tuple[str, int], Any] = {}
         self._warm_up()
         if plan.momentum:
@@ -125,7 +126,11 @@ class Replay:
 
     def _capture(self, way: str, steps: int) -> Any:
         """The graph of so many steps.  Capturing runs nothing."""
-        launches = self.plan.train if way.startswith("train") else self.plan.evaluate
+        if way == "train":
+            sequence = list(self.plan.steps(steps))
+        else:
+            launches = self.plan.train if way.startswith("train") else self.plan.evaluate
+            sequence = [launches[1:] if way.endswith("floats") else launches] * steps
         gc.collect()
         collecting = gc.isenabled()
         gc.disable()  # what it frees, a module for example, could be more than a capture allows
@@ -133,8 +138,8 @@ class Replay:
             with self.main, self.xp.cuda.using_allocator(_refuse):
                 self.main.begin_capture()
                 try:
-                    for _ in range(steps):
-                        self._issue(launches[1:] if way.endswith("floats") else launches)
+                    for launches in sequence:
+                        self._issue(launches)
                 finally:
                     graph = self.main.end_capture()
         finally:
@@ -144,18 +149,30 @@ class Replay:
 
     def _issue(self, launches: Sequence[Launch]) -> None:
         """Launch a step's kernels: the main branch in order, the others beside it, all together again at the end."""
-        behind = True  # the side has still to wait for the main branch's latest launch
+        behind = set(range(1, len(self.streams)))  # the sides that have not yet waited for the main branch's latest
+        away: set[int] = set()  # the sides for which the main branch has not waited
         for launch in launches:
-            if launch.side and behind:
-                self.fork.record(self.main)
-                self.side.wait_event(self.fork)
-            behind = not launch.side
-            with self.side if launch.side else self.main:
+            if launch.joined:
+                self._join(away)
+            if launch.branch in behind:
+                self.events[MAIN].record(self.main)
+                self.streams[launch.branch].wait_event(self.events[MAIN])
+                behind.remove(launch.branch)
+            if launch.branch == MAIN:
+                behind = set(range(1, len(self.streams)))
+            else:
+                away.add(launch.branch)
+            with self.streams[launch.branch]:
                 arguments = tuple(np.int32(a) if isinstance(a, int) else a and self.arrays[a] for a in launch.arguments)
                 self.kernels[launch.kernel](launch.grid, launch.block, arguments)
-        if any(launch.side for launch in launches):
-            self.join.record(self.side)
-            self.main.wait_event(self.join)
+        self._join(away)
+
+    def _join(self, away: set[int]) -> None:
+        """Let the main branch wait for these sides."""
+        while away:
+            branch = away.pop()
+            self.events[branch].record(self.streams[branch])
+            self.main.wait_event(self.events[branch])
 
 
 def _refuse(size: int) -> Any:

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 from tinycnn.execution.graph import tiles
 from tinycnn.execution.graph.compile import Sizes
-from tinycnn.execution.graph.tiles import ConvTile, LinearTile, WeightTile
+from tinycnn.execution.graph.tiles import ConvTile, LinearTile, Patch, WeightTile
 from tinycnn.execution.stages import Stage
 
-HEAD_IMAGES = 4  # per block; so every weight read serves four images, and a batch of 256 makes 64 blocks
+HEAD_IMAGES = 2  # per block; so every weight read serves two images, and a batch of 256 makes 128 blocks
 HEAD_THREADS = 256
-HEAD_BYTES = 47 * 1024  # of shared memory; 48 KiB are to be had without asking, and the loss needs a little
+HEAD_BYTES = 48 * 1024  # of shared memory, which are to be had without asking
+HEAD_NEEDS = 4 * HEAD_IMAGES * (HEAD_THREADS + 36) + 32  # of them, whatever the layers: partial sums, and the loss
 
 
 class ConvCut(NamedTuple):
@@ -39,17 +40,21 @@ def conv_cut(stage: Stage, images: int) -> ConvCut:
     (KH, KW), (SH, SW), (PH, PW), (DH, DW) = stage.kernel, stage.stride, stage.padding, stage.dilation
     span_h, span_w = (KH - 1) * DH + 1, (KW - 1) * DW + 1
 
-    def forward_patch(TH: int, TW: int) -> int:
-        return ((TH - 1) * SH + span_h) * ((TW - 1) * SW + span_w)
+    def forward_patch(TH: int, TW: int) -> Patch:
+        rows, columns = min((TH - 1) * SH + span_h, H), min((TW - 1) * SW + span_w, W)
+        return Patch(rows, columns, TH * TW * KH * KW)
 
-    def backward_patch(TH: int, TW: int) -> int:
+    def backward_patch(TH: int, TW: int) -> Patch:
         rows = (TH - 1 + PH) // SH - (PH + 1 - span_h) // SH + 1
-        return rows * ((TW - 1 + PW) // SW - (PW + 1 - span_w) // SW + 1)
+        columns = (TW - 1 + PW) // SW - (PW + 1 - span_w) // SW + 1
+        there = min(1.0, OH * SH / H)  # the others lie beyond the edge
+        across = OW * KW if TW >= W else TW * KW / SW
+        return Patch(rows * there, min(columns, OW), TH * KH / SH * there * across)
 
     useful = stage.gives[1] * stage.window[0], stage.gives[2] * stage.window[1]  # the sums that some window looks at
     return ConvCut(
-        tiles.conv_tile(images, C, O, KH * KW, useful, stage.window, forward_patch),
-        tiles.conv_tile(images, O, C, KH * KW, (H, W), (SH, SW), backward_patch),
+        tiles.conv_tile(images, C, O, (KH, KW), useful, stage.window, forward_patch),
+        tiles.conv_tile(images, O, C, (KH, KW), (H, W), (SH, SW), backward_patch),
         tiles.conv_weight_tile(images, C, O, (KH, KW), (SH, SW), span_w, (OH, OW)),
     )
 
@@ -87,7 +92,7 @@ def stage_sizes(stage: Stage, images: int, cut: ConvCut | LinearCut | None) -> d
 
 def head_layers(stages: Sequence[Stage]) -> int:
     """How many linear stages at the end fit into the head together: their weights and one block's values."""
-    layers, bytes_used = 0, 4 * HEAD_IMAGES * math.prod(stages[-1].gives)
+    layers, bytes_used = 0, HEAD_NEEDS + 4 * HEAD_IMAGES * math.prod(stages[-1].gives)
     for stage in reversed(stages):
         K, O = stage.takes[0], stage.sums[0]
         bytes_used += 4 * (O * (K | 1) + HEAD_IMAGES * K)

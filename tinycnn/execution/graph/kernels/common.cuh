@@ -14,6 +14,9 @@
 // Nothing here uses atomics: every sum over threads or blocks runs in a fixed order, so training gives the same
 // bits every time.  The price is small: per-block partial sums are written once and read once, from cache.
 
+// The layers that one launch takes care of together, each with blocks of its own.
+template <class... Layer> struct Layers {};
+
 enum Activation { IDENTITY, SIGMOID, RELU, TANH };
 enum Pooling { NO_POOL, AVERAGE, MAXIMUM };
 

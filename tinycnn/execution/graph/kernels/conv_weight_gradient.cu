@@ -10,11 +10,12 @@
 
 // Adds value[k] over the 128 threads of a block, or over each of GROUPS equal parts of it, always in the same order,
 // and hands every sum to store(part, k, sum).  32 values at a time are laid out in shared memory, one row each, and
-// every warp adds a stretch of each row.
+// every warp adds a stretch of each row, four numbers at a time.
 template <int GROUPS, int V, class Store>
 __device__ __forceinline__ void block_sum(const float (&value)[V], Store store) {
     constexpr int WARPS = 4 / GROUPS;  // per part
-    __shared__ float part[32][128 + 1];
+    __shared__ __align__(16) float part[32][128 + 4];
+    __shared__ float stretch[4][32];
     const int thread = threadIdx.x, row = thread % 32, warp = thread / 32;
     #pragma unroll
     for (int v0 = 0; v0 < V; v0 += 32) {
@@ -24,14 +25,16 @@ __device__ __forceinline__ void block_sum(const float (&value)[V], Store store) 
             if (v0 + k < V) part[k][thread] = value[v0 + k];
         __syncthreads();
         float sum = 0.0f;
-        if (v0 + row < V)
+        if (v0 + row < V) {
+            #pragma unroll
             for (int t = 0; t < 32; ++t) sum += part[row][warp * 32 + t];
-        __syncthreads();
-        part[row][warp] = sum;
+        }
+        stretch[warp][row] = sum;
         __syncthreads();
         if (warp < GROUPS && v0 + row < V) {
             sum = 0.0f;
-            for (int k = 0; k < WARPS; ++k) sum += part[row][warp * WARPS + k];
+            #pragma unroll
+            for (int k = 0; k < WARPS; ++k) sum += stretch[warp * WARPS + k][row];
             store(warp, v0 + row, sum);
         }
     }
@@ -89,20 +92,24 @@ conv_weight_gradient(const float* __restrict__ dz, const float* __restrict__ x, 
     });
 }
 
-// conv_update: adds the partial gradients up, in fixed order, and takes the parameters' step.  Equals optim.SGD.
+// conv_updates: adds the partial gradients up, in fixed order, and takes the parameters' step, for all convolutions at
+// once.  Equals optim.SGD.
 //
-//   partial (SPLITS, P) -> w (O, C, KH, KW), b (O,), and their velocities, in place;  P = O*C*KH*KW + O
-//   launch: block (32 parameters, 8 shares of the splits), grid (P / 32) rounded up
+//   for each layer: partial (SPLITS, P) -> w (O, C, KH, KW), b (O,), and their velocities, in place;  P = O*C*KH*KW + O
+//   launch: block (32 parameters, 8 shares of the splits), grid (the layers' blocks in turn: P / 32 rounded up)
+template <class S> __device__ constexpr int parameters_of() { return S::O * S::C * S::KH * S::KW + S::O; }
+
 template <class S>
-__global__ void __launch_bounds__(256)
-conv_update(const Rule* rule, const float* __restrict__ partial, float* w, float* b, float* w_velocity,
-            float* b_velocity) {
-    constexpr int WEIGHTS = S::O * S::C * S::KH * S::KW, P = WEIGHTS + S::O;
+__device__ __forceinline__ void conv_update(int block, const Rule* rule, const float* partial, float* w, float* b,
+                                            float* w_velocity, float* b_velocity) {
+    constexpr int P = parameters_of<S>(), WEIGHTS = P - S::O;
     __shared__ float share[8][32];
-    const int p = blockIdx.x * 32 + threadIdx.x;
+    const int p = block * 32 + threadIdx.x;
     float sum = 0.0f;
-    if (p < P)
+    if (p < P) {
+        #pragma unroll 8
         for (int k = threadIdx.y; k < S::WeightGradient::SPLITS; k += 8) sum += partial[k * P + p];
+    }
     share[threadIdx.y][threadIdx.x] = sum;
     __syncthreads();
     if (threadIdx.y > 0 || p >= P) return;
@@ -110,4 +117,19 @@ conv_update(const Rule* rule, const float* __restrict__ partial, float* w, float
     for (int k = 0; k < 8; ++k) sum += share[k][threadIdx.x];
     if (p < WEIGHTS) sgd<S>(rule, sum, w, w_velocity, p);
     else if (S::BIAS) sgd<S>(rule, sum, b, b_velocity, p - WEIGHTS);
+}
+
+// The layer whose block this is; its five pointers come first.
+template <class S, class... Rest, class... Pointer>
+__device__ __forceinline__ void choose_conv(Layers<S, Rest...>, int block, const Rule* rule, const float* partial,
+                                            float* w, float* b, float* w_velocity, float* b_velocity,
+                                            Pointer... others) {
+    constexpr int BLOCKS = (parameters_of<S>() + 31) / 32;
+    if (block < BLOCKS) conv_update<S>(block, rule, partial, w, b, w_velocity, b_velocity);
+    else if constexpr (sizeof...(Rest) > 0) choose_conv(Layers<Rest...>(), block - BLOCKS, rule, others...);
+}
+
+template <class All, class... Pointer>
+__global__ void __launch_bounds__(256) conv_updates(const Rule* rule, Pointer... pointers) {
+    choose_conv(All(), blockIdx.x, rule, pointers...);
 }

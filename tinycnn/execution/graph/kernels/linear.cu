@@ -5,7 +5,8 @@
 //
 // With a batch of a few hundred there are too few results to fill a GPU, and each is a long sum: so SLICES threads
 // share one sum and add up at the end, in fixed order.  A thread keeps MT x NT results in registers: each activation
-// it loads meets MT weights, read from shared memory by all lanes at once.
+// it loads meets MT weights, read from shared memory by all lanes at once; while it works on a batch of terms, the next
+// is on its way.
 template <class T, int N, class Finish>
 __device__ __forceinline__ void product(const float* __restrict__ w, const float* __restrict__ x, Finish finish) {
     constexpr int M = T::M, R = T::R, MT = T::MT, NT = T::NT, ROWS = T::GROUPS * MT, COLUMNS = T::LANES * NT;
@@ -15,8 +16,22 @@ __device__ __forceinline__ void product(const float* __restrict__ w, const float
     const int thread = (threadIdx.z * T::SLICES + threadIdx.y) * T::LANES + threadIdx.x, mine = threadIdx.z * MT;
     const int m0 = blockIdx.x * ROWS, n0 = blockIdx.y * COLUMNS;
 
+    constexpr int TERMS = (T::CHUNK + T::SLICES - 1) / T::SLICES, BATCH = TERMS < 16 ? TERMS : 16;  // of one thread
+    const auto load = [&](float(&v)[BATCH][NT], int r0, int t0) {
+        #pragma unroll
+        for (int t = 0; t < BATCH; ++t) {
+            const int r = r0 + (t0 + t) * T::SLICES + threadIdx.y;
+            #pragma unroll
+            for (int i = 0; i < NT; ++i) {
+                const int n = n0 + i * T::LANES + threadIdx.x;
+                v[t][i] = r < R && (N % COLUMNS == 0 || n < N) ? x[r * N + n] : 0.0f;
+            }
+        }
+    };
     float z[MT][NT] = {};
     for (int r0 = 0; r0 < R; r0 += T::CHUNK) {
+        float next[BATCH][NT];
+        load(next, r0, 0);
         __syncthreads();
         #pragma unroll 8
         for (int e = thread; e < T::CHUNK * ROWS; e += THREADS) {  // neighbouring threads, neighbouring weights
@@ -25,16 +40,18 @@ __device__ __forceinline__ void product(const float* __restrict__ w, const float
             weight[r][m] = m0 + m < M && r0 + r < R ? w[at] : 0.0f;
         }
         __syncthreads();
-        #pragma unroll 8
-        for (int r = threadIdx.y; r < min(T::CHUNK, R - r0); r += T::SLICES) {
-            float v[NT];
+        for (int t0 = 0; t0 < TERMS; t0 += BATCH) {
+            float v[BATCH][NT];
             #pragma unroll
-            for (int i = 0; i < NT; ++i) {
-                const int n = n0 + i * T::LANES + threadIdx.x;
-                v[i] = N % COLUMNS == 0 || n < N ? x[(r0 + r) * N + n] : 0.0f;
+            for (int t = 0; t < BATCH * NT; ++t) v[t / NT][t % NT] = next[t / NT][t % NT];
+            if (t0 + BATCH < TERMS) load(next, r0, t0 + BATCH);  // arrives while this batch is at work
+            #pragma unroll
+            for (int t = 0; t < BATCH; ++t) {
+                const int r = (t0 + t) * T::SLICES + threadIdx.y;
+                if (r >= T::CHUNK) break;
+                #pragma unroll
+                for (int q = 0; q < MT * NT; ++q) z[q / NT][q % NT] += weight[r][mine + q / NT] * v[t][q % NT];
             }
-            #pragma unroll
-            for (int q = 0; q < MT * NT; ++q) z[q / NT][q % NT] += weight[r][mine + q / NT] * v[q % NT];
         }
     }
     #pragma unroll
@@ -71,48 +88,88 @@ linear_data_gradient(const float* __restrict__ dz, const float* __restrict__ w, 
     });
 }
 
-// linear_weight_gradient: equals ops linear's backward for weight and bias, and optim.SGD on the spot.
+// linear_weight_gradients: equals ops linear's backward for weight and bias, and optim.SGD on the spot, for all the
+// linear layers at once.
 //
-//   dz (O, N), x (K, N)  ->  w (O, K), b (O,), and their velocities, in place
-//   launch: block (64, 4), grid (O / 32, (K + 1) / 32) rounded up
+//   for each layer: dz (O, N), x (K, N)  ->  w (O, K), b (O,), and their velocities, in place
+//   launch: block (32, 8), grid (the layers' blocks in turn: O / 16 times (K + 1) / 32, each rounded up)
 //
-// The gradient never reaches memory: each block holds 32 x 32 of its numbers and updates those weights itself.  Bias
-// is one more weight, in column K, whose input is always 1.  A thread owns 4 x 4 numbers, read as two float4 per
-// image; four groups of threads take every fourth image and add up in fixed order.
+// The gradient never reaches memory: each block holds 16 x 32 of its numbers and updates those weights itself.  Bias
+// is one more weight, in column K, whose input is always 1.  Each of the eight warps takes 32 of every 256 images and
+// adds up all of the block's numbers over them, 4 x 4 in a thread; then the eight add up in fixed order.  A warp reads
+// along the images and wants four images of a row at once: so lines of 32 images lie in shared memory, in groups of
+// four that are swapped from line to line, lest lanes meet in one bank.
+constexpr int GRADIENT_ROWS = 16, GRADIENT_COLUMNS = 32, GRADIENT_WARPS = 8;
+
+// For each warp, 32 images of the rows of dz and then of the columns of x.
+using Lines = float[GRADIENT_WARPS][GRADIENT_ROWS + GRADIENT_COLUMNS][32];
+
+__device__ __forceinline__ int place_in_line(int line, int image) {
+    return (image / 4 ^ line / 4 % 8) * 4 + image % 4;
+}
+
 template <class S>
-__global__ void __launch_bounds__(256)
-linear_weight_gradient(const Rule* rule, const float* __restrict__ dz, const float* __restrict__ x, float* w,
-                       float* b, float* w_velocity, float* b_velocity) {
-    constexpr int N = S::N, K = S::K, O = S::O, IMAGES = 64, PITCH = 36;  // float4 aligned, banks spread by 4
-    __shared__ __align__(16) float left[IMAGES][PITCH], right[IMAGES][PITCH];
-    __shared__ float share[4][32][33];
-    const int thread = threadIdx.y * 64 + threadIdx.x, o0 = blockIdx.x * 32, k0 = blockIdx.y * 32;
-    const int row = threadIdx.x / 8 * 4, column = threadIdx.x % 8 * 4;
+__device__ __forceinline__ void linear_weight_gradient(Lines& lines, int block, const Rule* rule, const float* dz,
+                                                       const float* x, float* w, float* b, float* w_velocity,
+                                                       float* b_velocity) {
+    constexpr int N = S::N, K = S::K, O = S::O, ROWS = GRADIENT_ROWS, COLUMNS = GRADIENT_COLUMNS;
+    constexpr int WARPS = GRADIENT_WARPS, ACROSS = K / COLUMNS + 1;
+    const int lane = threadIdx.x, warp = threadIdx.y, o0 = block / ACROSS * ROWS, k0 = block % ACROSS * COLUMNS;
+    const int row = lane / 8 * 4, column = lane % 8 * 4;
+    float(&mine)[ROWS + COLUMNS][32] = lines[warp];
 
     float sum[4][4] = {};
-    for (int n0 = 0; n0 < N; n0 += IMAGES) {
+    for (int n0 = 0; n0 < N; n0 += WARPS * 32) {
+        const int n = n0 + warp * 32 + lane;
+        float next[ROWS + COLUMNS];
+        #pragma unroll
+        for (int q = 0; q < ROWS; ++q) next[q] = o0 + q < O && n < N ? dz[(o0 + q) * N + n] : 0.0f;
+        #pragma unroll
+        for (int q = 0; q < COLUMNS; ++q)
+            next[ROWS + q] = n >= N || k0 + q > K ? 0.0f : k0 + q == K ? 1.0f : x[(k0 + q) * N + n];
         __syncthreads();
         #pragma unroll
-        for (int e = thread; e < 32 * IMAGES; e += 256) {
-            const int q = e / IMAGES, i = e % IMAGES, n = n0 + i;
-            left[i][q] = o0 + q < O && n < N ? dz[(o0 + q) * N + n] : 0.0f;
-            right[i][q] = n >= N || k0 + q > K ? 0.0f : k0 + q == K ? 1.0f : x[(k0 + q) * N + n];
-        }
+        for (int q = 0; q < ROWS + COLUMNS; ++q) mine[q][place_in_line(q, lane)] = next[q];
         __syncthreads();
-        #pragma unroll 4
-        for (int i = threadIdx.y; i < min(IMAGES, N - n0); i += 4) {
+        #pragma unroll
+        for (int i = 0; i < 32; i += 4) {
+            float left[4][4], right[4][4];  // row or column, image
             #pragma unroll
-            for (int q = 0; q < 16; ++q) sum[q / 4][q % 4] += left[i][row + q / 4] * right[i][column + q % 4];
+            for (int q = 0; q < 16; ++q) {
+                left[q / 4][q % 4] = mine[row + q / 4][place_in_line(row, i) + q % 4];
+                right[q / 4][q % 4] = mine[ROWS + column + q / 4][place_in_line(ROWS + column, i) + q % 4];
+            }
+            #pragma unroll
+            for (int q = 0; q < 64; ++q) sum[q / 4 % 4][q % 4] += left[q / 4 % 4][q / 16] * right[q % 4][q / 16];
         }
     }
-    #pragma unroll
-    for (int q = 0; q < 16; ++q) share[threadIdx.y][row + q / 4][column + q % 4] = sum[q / 4][q % 4];
     __syncthreads();
-    for (int e = thread; e < 32 * 32; e += 256) {
-        const int o = o0 + e / 32, k = k0 + e % 32;
+    #pragma unroll
+    for (int q = 0; q < 16; ++q) mine[row + q / 4][column + q % 4] = sum[q / 4][q % 4];
+    __syncthreads();
+    #pragma unroll
+    for (int e = warp * 32 + lane; e < ROWS * COLUMNS; e += WARPS * 32) {
+        const int o = o0 + e / COLUMNS, k = k0 + e % COLUMNS;
         float g = 0.0f;
-        for (int s = 0; s < 4; ++s) g += share[s][e / 32][e % 32];
+        #pragma unroll
+        for (int s = 0; s < WARPS; ++s) g += lines[s][e / COLUMNS][e % COLUMNS];
         if (o < O && k < K) sgd<S>(rule, g, w, w_velocity, o * K + k);
         if (S::BIAS && o < O && k == K) sgd<S>(rule, g, b, b_velocity, o);
     }
+}
+
+// The layer whose block this is; its six pointers come first.
+template <class S, class... Rest, class... Pointer>
+__device__ __forceinline__ void choose_linear(Layers<S, Rest...>, Lines& lines, int block, const Rule* rule,
+                                             const float* dz, const float* x, float* w, float* b, float* w_velocity,
+                                             float* b_velocity, Pointer... others) {
+    constexpr int BLOCKS = ((S::O + GRADIENT_ROWS - 1) / GRADIENT_ROWS) * (S::K / GRADIENT_COLUMNS + 1);
+    if (block < BLOCKS) linear_weight_gradient<S>(lines, block, rule, dz, x, w, b, w_velocity, b_velocity);
+    else if constexpr (sizeof...(Rest) > 0) choose_linear(Layers<Rest...>(), lines, block - BLOCKS, rule, others...);
+}
+
+template <class All, class... Pointer>
+__global__ void __launch_bounds__(32 * GRADIENT_WARPS) linear_weight_gradients(const Rule* rule, Pointer... pointers) {
+    __shared__ __align__(16) float lines[GRADIENT_WARPS][GRADIENT_ROWS + GRADIENT_COLUMNS][32];
+    choose_linear(All(), lines, blockIdx.x, rule, pointers...);
 }
