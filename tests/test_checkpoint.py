@@ -11,8 +11,8 @@ import tinycnn
 from tinycnn import checkpoint, manual_seed, nn
 from tinycnn import random as engine_random
 from tinycnn.checkpoint import CheckpointError, load, load_tensors, save
-from tinycnn.models import LeNet
-from tinycnn.optim import SGD, CosineAnnealingLR, StepLR
+from tinycnn.models import VGG, LeNet, ResNet
+from tinycnn.optim import SGD, AdamW, CosineAnnealingLR, OneCycleLR, StepLR
 
 safetensors_numpy = pytest.importorskip("safetensors.numpy")
 
@@ -77,6 +77,54 @@ def test_a_net_can_be_built_from_the_file(path):
     assert same(built.state_dict(), net.state_dict())
 
 
+def deeper():
+    return [
+        LeNet(**SMALL, batch_norm=True),
+        VGG(in_channels=3, channels=(2, 4), convolutions=1),
+        ResNet(in_channels=3, channels=(2, 4), blocks=2, activation="gelu"),
+    ]
+
+
+@pytest.mark.parametrize("net", deeper(), ids=lambda net: type(net).__name__)
+def test_deeper_nets_can_be_built_and_go_on_to_the_same_bits(path, net, rng):
+    x, y = rng.normal(size=(6, net.config["in_channels"], 8, 8)).astype(np.float32), rng.integers(0, 4, 6)
+
+    def learn(net, optimizer, schedule):
+        optimizer.zero_grad()
+        nn.CrossEntropyLoss()(net(tinycnn.tensor(x)), y).backward()
+        optimizer.step()
+        schedule.step()
+
+    optimizer = AdamW(net.parameters())
+    schedule = OneCycleLR(optimizer, 0.1, total_steps=9)
+    for _ in range(2):
+        learn(net, optimizer, schedule)
+    save(path, net, optimizer, schedule)
+    saved = load(path)
+    built = saved.build()
+    its_optimizer = AdamW(built.parameters(), lr=1)
+    its_schedule = OneCycleLR(its_optimizer, 1.0, total_steps=4)
+    saved.restore(built, its_optimizer, its_schedule)
+    assert built.config == net.config and same(built.state_dict(), net.state_dict())
+    for _ in range(2):
+        learn(net, optimizer, schedule)
+        learn(built, its_optimizer, its_schedule)
+    assert same(built.state_dict(), net.state_dict())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"channels": [100_000, 100_000]}, {"channels": [2] * 10_000}, {"blocks": 10**9}, {"num_classes": 10**12}],
+    ids=str,
+)
+def test_a_configuration_that_is_not_the_tensors_takes_no_memory(path, change):
+    net = ResNet(channels=(2, 4), blocks=1)
+    net.config = {**net.config, **change}
+    save(path, net)
+    with pytest.raises(CheckpointError, match="entry 'model': "):
+        load(path).build()
+
+
 @pytest.mark.parametrize("config", [{}, {"channels": []}, {"hidden": []}, {"channels": [4], "same_padding": False}])
 def test_every_shape_of_lenet_can_be_built(path, config):
     net, _ = trained(**config)
@@ -120,7 +168,7 @@ def test_a_model_of_ones_own_is_restored_not_built(path):
     save(path, net)
     load(path).restore(other)
     assert same(other.state_dict(), net.state_dict())
-    with pytest.raises(CheckpointError, match="holds a Sequential, and only LeNet can be built"):
+    with pytest.raises(CheckpointError, match="holds a Sequential, and only LeNet, VGG, ResNet can be built"):
         load(path).build()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import tinycnn
 from tinycnn import nn
-from tinycnn.models import LeNet
+from tinycnn.models import MODELS, VGG, LeNet, ResNet
 
 TABLE = [  # what the chapter prints for an input of shape (1, 1, 28, 28)
     ("Conv2d", (1, 6, 28, 28)),
@@ -188,7 +188,11 @@ def test_a_part_of_lenet_is_a_plain_sequential():
             ValueError,
             "LeNet: convolution 2 has a window of 5x5 pixels but its input has 4x4, padded",
         ),
-        ({"activation": "gelu"}, ValueError, "LeNet: activation must be one of 'sigmoid', 'relu', 'tanh', got 'gelu'"),
+        (
+            {"activation": "swish"},
+            ValueError,
+            "LeNet: activation must be one of 'sigmoid', .*got 'swish'",
+        ),
         ({"pool": "min"}, ValueError, "LeNet: pool must be one of 'avg', 'max', got 'min'"),
         ({"channels": 6}, TypeError, "LeNet: channels must be a sequence of ints, one per layer, got 6"),
         ({"channels": "6,16"}, TypeError, "LeNet: channels must be a sequence of ints"),
@@ -207,3 +211,61 @@ def test_what_it_refuses(options, error, message):
 def test_an_image_of_another_size_is_told_what_fits():
     with pytest.raises(ValueError, match=r"layer 7 .*Flatten made 256 = 16\*4\*4 features of \(2, 16, 4, 4\)"):
         LeNet()(image(2, 1, 24, 24))
+
+
+# Deeper nets
+
+
+def test_lenet_with_batch_normalisation():
+    net = LeNet(batch_norm=True)
+    assert kinds(net)[:4] == ["Conv2d", "BatchNorm2d", "Sigmoid", "AvgPool2d"] and kinds(net).count("BatchNorm2d") == 2
+    assert net[0].bias is None and net[1].num_features == 6 and net(image(2, 1, 28, 28)).shape == (2, 10)
+
+
+def test_vgg():
+    net = VGG(in_channels=3, num_classes=7, channels=(4, 6), convolutions=3, dropout=0.5)
+    assert kinds(net) == [*["Conv2d", "BatchNorm2d", "ReLU"] * 3, "MaxPool2d"] * 2 + [
+        "Dropout", "AdaptiveAvgPool2d", "Flatten", "Linear",
+    ]  # fmt: skip
+    for size in ((4, 4), (9, 17)):
+        assert net(image(2, 3, *size)).shape == (2, 7)
+
+
+def test_resnet_is_the_papers():
+    net = ResNet()
+    assert 270_000 < sum(p.numel() for p in net.parameters()) < 275_000
+    layers = [layer for layer in net.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+    assert sum(1 for layer in layers if layer.weight.ndim == 2 or layer.kernel_size == (3, 3)) == 20
+    found = tinycnn.summary(net, (2, 1, 28, 28))
+    assert found.rows[-1].output_shape == (2, 10)
+    assert {row.output_shape[1:] for row in found.rows if row.name.endswith("body.3")} == {
+        (16, 28, 28), (32, 14, 14), (64, 7, 7),
+    }  # fmt: skip
+
+
+def test_what_a_block_adds_starts_at_zero():
+    net = ResNet(channels=(4,), blocks=2).eval()
+    x = image(1, 4, 5, 5)
+    for block in net[3], net[5]:
+        assert np.array_equal(block(x).numpy(), x.numpy())
+
+
+@pytest.mark.parametrize(
+    "net", [LeNet(batch_norm=True), VGG(channels=(2, 3)), ResNet(channels=(2, 3), blocks=1, activation="silu")]
+)
+def test_a_deeper_net_is_made_anew_from_its_config(net):
+    twin = MODELS[type(net).__name__](**json.loads(json.dumps(net.config)))
+    assert repr(twin) == repr(net) and list(twin.state_dict()) == list(net.state_dict())
+
+
+def test_what_the_deeper_nets_refuse():
+    for build, message in [
+        (lambda: VGG(channels=3), "VGG: channels must be a sequence of ints"),
+        (lambda: VGG(convolutions=0), "VGG: convolutions must be at least 1"),
+        (lambda: ResNet(channels=()), "ResNet: channels must have at least one number"),
+        (lambda: ResNet(activation="swish"), "ResNet: activation must be one of .*'silu'"),
+    ]:
+        with pytest.raises((TypeError, ValueError), match=message):
+            build()
+    with pytest.raises(ValueError, match=r"layer 6 \(MaxPool2d"):
+        VGG(channels=(2,))(image(2, 1, 1, 1))

@@ -5,8 +5,8 @@ import pytest
 
 import tinycnn
 from tinycnn import nn
-from tinycnn.models import LeNet
-from tinycnn.optim import SGD
+from tinycnn.models import VGG, LeNet, ResNet
+from tinycnn.optim import SGD, Adam, AdamW, OneCycleLR
 
 torch = pytest.importorskip("torch")
 
@@ -144,3 +144,78 @@ def test_layers_print_as_torchs():
         ),
     ]:
         assert repr(ours) == repr(theirs)
+
+
+# Deeper nets, other optimisers
+
+
+def torch_layer(layer):
+    """The same layer in PyTorch, those inside included."""
+    kind = getattr(torch.nn, type(layer).__name__, None)
+    if isinstance(layer, nn.Residual):
+        return TorchResidual(torch_layer(layer.body), torch_layer(layer.shortcut))
+    if isinstance(layer, nn.Sequential):
+        return torch.nn.Sequential(*map(torch_layer, layer))
+    if isinstance(layer, nn.Conv2d):
+        options = layer.kernel_size, layer.stride, layer.padding, layer.dilation, layer.groups, layer.bias is not None
+        return kind(layer.in_channels, layer.out_channels, *options)
+    if isinstance(layer, nn.Linear):
+        return kind(layer.in_features, layer.out_features)
+    if isinstance(layer, nn.BatchNorm2d):
+        return kind(layer.num_features)
+    if isinstance(layer, (nn.MaxPool2d, nn.AvgPool2d)):
+        return kind(layer.kernel_size, layer.stride)
+    return kind(layer.output_size) if isinstance(layer, nn.AdaptiveAvgPool2d) else kind()
+
+
+class TorchResidual(torch.nn.Module):
+    def __init__(self, body, shortcut):
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+
+    def forward(self, x):
+        return self.body(x) + self.shortcut(x)
+
+
+NETS = {
+    "ResNet": lambda: ResNet(channels=(3, 4), blocks=1, activation="silu"),
+    "VGG": lambda: VGG(channels=(3, 4), convolutions=1, activation="gelu"),
+    "LeNet": lambda: LeNet(channels=(3, 4), batch_norm=True, activation="tanh", hidden=(10,)),
+}
+OPTIMISERS = {
+    "Adam": (Adam, {"lr": 0.01, "weight_decay": 0.01}),
+    "AdamW": (AdamW, {"lr": 0.01}),
+    "SGD, one cycle": (SGD, {"lr": 0.01, "momentum": 0.9}),
+}
+
+
+@pytest.mark.parametrize("rule", OPTIMISERS)
+@pytest.mark.parametrize("name", NETS)
+def test_thirty_steps_of_deeper_nets_follow_torch(name, rule, rng):
+    steps, (kind, options) = 30, OPTIMISERS[rule]
+    tinycnn.manual_seed(int(rng.integers(1000)))
+    net = NETS[name]().double()
+    twin = torch_layer(net).double()
+    twin.load_state_dict({key: torch.from_numpy(array) for key, array in net.state_dict().items()}, strict=True)
+    ours, theirs = kind(net.parameters(), **options), getattr(torch.optim, kind.__name__)(twin.parameters(), **options)
+    schedules = []
+    if kind is SGD:
+        schedules = [OneCycleLR(ours, 0.05, steps), torch.optim.lr_scheduler.OneCycleLR(theirs, 0.05, steps)]
+    losses = []
+    for images, labels in batches(rng, steps, "float64"):
+        ours.zero_grad()
+        a = nn.CrossEntropyLoss()(net(tinycnn.tensor(images)), labels)
+        a.backward()
+        ours.step()
+        theirs.zero_grad()
+        b = torch.nn.CrossEntropyLoss()(twin(torch.from_numpy(images)), torch.from_numpy(labels))
+        b.backward()
+        theirs.step()
+        for schedule in schedules:
+            schedule.step()
+        losses.append((a.item(), b.item()))
+    losses, state = np.array(losses), twin.state_dict()
+    np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=1e-8)
+    assert np.ptp(losses[:, 0]) > 0.01, "nothing was learnt, so nothing was compared"
+    for key, array in net.state_dict().items():
+        np.testing.assert_allclose(array, state[key].numpy(), rtol=1e-7, atol=1e-8, err_msg=key)

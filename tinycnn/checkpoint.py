@@ -24,15 +24,16 @@ from typing import Any
 import numpy as np
 
 import tinycnn
-from tinycnn import random
+from tinycnn import init, random
 from tinycnn.backend import Array
 from tinycnn.files import printable, write_atomically
 from tinycnn.geometry import output_size
-from tinycnn.models import LeNet
+from tinycnn.models import MODELS, Net
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
 VERSION = 1  # of the layout; a reader refuses what it does not know
+REPEATED = ("channels", "blocks", "convolutions")  # entries of a configuration that say how many layers there are
 OPTIMIZER = "optimizer."  # begins the names of tensors that are not the model's
 LARGEST_IMAGE = 1024  # pixels along a side of the images that a net from a file may ask for
 LARGEST_TEXT = 2**25  # characters of JSON that are read; a history of 30,000 epochs takes about as much
@@ -172,11 +173,22 @@ class Checkpoint:
         """The model's parameters, as Module.load_state_dict takes them."""
         return {name: array for name, array in self.tensors.items() if not name.startswith(OPTIMIZER)}
 
-    def build(self) -> LeNet:
-        """A new LeNet of the saved configuration, with the saved parameters in the saved dtype."""
-        with _blamed(self.path, "model"):
-            model = LeNet(**self.config)
-            model.to(next(iter(self.state_dict.values())).dtype)
+    def build(self) -> Net:
+        """A new net of the saved class and configuration, with the saved parameters in the saved dtype."""
+        kind, config = self.model.get("class"), self.model.get("config")
+        if kind not in MODELS or not isinstance(config, dict):
+            raise CheckpointError(
+                f"{self.path}: holds a {kind}, and only {', '.join(MODELS)} can be built from a file; build the model "
+                "yourself, then checkpoint.restore(model)"
+            )
+        if kind == "LeNet":
+            self._check_config(config)
+        with _blamed(self.path, "model"), init.paused():  # no number is written before all shapes have been compared
+            layers = [len(n) if isinstance(n, list) else n for key, n in config.items() if key in REPEATED]
+            if any(n > len(self.tensors) for n in layers):
+                raise ValueError(f"the configuration {config} is not that of {len(self.tensors)} tensors")
+            model = MODELS[kind](**config)
+            model.to(next(array.dtype for array in self.state_dict.values() if array.dtype.kind == "f"))
         self._load_model(model)
         return model
 
@@ -246,7 +258,7 @@ def _blamed(path: Path, entry: str) -> Iterator[None]:
     """Within this block errors about values become a CheckpointError that names the file and the entry."""
     try:
         yield
-    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, MemoryError) as error:
         raise CheckpointError(f"{path}: entry {entry!r}: {error}") from error
 
 

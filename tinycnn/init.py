@@ -10,6 +10,9 @@ Numbers are drawn in float32 on the host, so that one seed gives one net on ever
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 import numpy as np
@@ -20,6 +23,7 @@ from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, device_of, to_device
 
 T = TypeVar("T", bound=Tensor)
+_paused = ContextVar("paused", default=False)  # per thread
 
 GAINS = {  # activations enter theirs (see nn/activations.py)
     "linear": 1.0,
@@ -48,6 +52,8 @@ def uniform_(tensor: T, a: float = 0.0, b: float = 1.0, generator: np.random.Gen
     """Evenly between a and b."""
     if not (math.isfinite(a) and math.isfinite(b) and a <= b):
         raise ValueError(f"uniform_: bounds must be finite and in order, got a={a}, b={b}")
+    if _paused.get():
+        return tensor
     source = random.generator() if generator is None else generator
     return _fill(tensor, source.random(tensor.shape, dtype=np.float32) * (float(b) - float(a)) + float(a))
 
@@ -56,6 +62,8 @@ def normal_(tensor: T, mean: float = 0.0, std: float = 1.0, generator: np.random
     """Normally distributed."""
     if not (math.isfinite(mean) and math.isfinite(std) and std >= 0):
         raise ValueError(f"normal_: mean and std must be finite and std not negative, got mean={mean}, std={std}")
+    if _paused.get():
+        return tensor
     source = random.generator() if generator is None else generator
     return _fill(tensor, source.standard_normal(tensor.shape, dtype=np.float32) * float(std) + float(mean))
 
@@ -114,6 +122,16 @@ def _kaiming_std(asker: str, tensor: Tensor, a: float, mode: str, nonlinearity: 
     choice(asker, "mode", mode, ("fan_in", "fan_out"))
     fan = fans(tensor.shape)[0 if mode == "fan_in" else 1]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+@contextmanager
+def paused() -> Iterator[None]:
+    """Within this block nothing is drawn, and tensors stay as they are: for a net that is about to be loaded."""
+    token = _paused.set(True)
+    try:
+        yield
+    finally:
+        _paused.reset(token)
 
 
 def _fill(tensor: T, values: Array) -> T:

@@ -1,4 +1,4 @@
-"""models: LeNet, and every variant of it that the exercises of the LeNet chapter ask for."""
+"""models: LeNet, with every variant that the exercises of the LeNet chapter ask for, and two deeper nets."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,8 +31,9 @@ class LeNet(nn.Sequential):
     One convolution, activation and pooling per number in `channels`, one linear layer and activation per number in
     `hidden`, and a last linear layer.  Convolutions are kernel_size square; the first is padded by half of that,
     the others not, or all of them with same_padding, which makes room for more.  `dropout` follows each hidden
-    activation.  Weights start Xavier-uniform, biases uniform in +-1/sqrt(fan_in).  LeNet(**net.config) is a new net
-    of the same layers.  ValueError where a map becomes too small for the next window.
+    activation, and with batch_norm a BatchNorm2d each convolution, which then has no bias.  Weights start
+    Xavier-uniform, biases uniform in +-1/sqrt(fan_in).  LeNet(**net.config) is a new net of the same layers.
+    ValueError where a map becomes too small for the next window.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class LeNet(nn.Sequential):
         hidden: Sequence[int] = (120, 84),
         dropout: float = 0.0,
         same_padding: bool = False,
+        batch_norm: bool = False,
     ) -> None:
         choice("LeNet", "activation", activation, ACTIVATIONS)
         choice("LeNet", "pool", pool, POOLS)
@@ -54,13 +56,14 @@ class LeNet(nn.Sequential):
             "in_channels": count("LeNet", "in_channels", in_channels),
             "num_classes": count("LeNet", "num_classes", num_classes),
             "image_size": count("LeNet", "image_size", image_size),
-            "channels": _counts("channels", channels),
+            "channels": _counts("LeNet", "channels", channels),
             "kernel_size": count("LeNet", "kernel_size", kernel_size),
             "activation": activation,
             "pool": pool,
-            "hidden": _counts("hidden", hidden),
+            "hidden": _counts("LeNet", "hidden", hidden),
             "dropout": number("LeNet", "dropout", dropout),
             "same_padding": bool(same_padding),
+            "batch_norm": bool(batch_norm),
         }
         super().__init__(*_layers(**self.config))
         self.apply(_xavier)
@@ -77,6 +80,7 @@ def _layers(
     hidden: list[int],
     dropout: float,
     same_padding: bool,
+    batch_norm: bool,
 ) -> list[nn.Module]:
     """The layers from image to logits; `size` follows the height and width of the map, `features` its channels."""
     layers: list[nn.Module] = []
@@ -84,7 +88,9 @@ def _layers(
     for i, filters in enumerate(channels):
         padding = kernel_size // 2 if i == 0 or same_padding else 0
         size = _shrunk(size, kernel_size, 1, padding, f"convolution {i + 1}")
-        layers += [nn.Conv2d(features, filters, kernel_size, padding=padding), ACTIVATIONS[activation]()]
+        layers += [nn.Conv2d(features, filters, kernel_size, padding=padding, bias=not batch_norm)]
+        layers += [nn.BatchNorm2d(filters)] if batch_norm else []
+        layers += [ACTIVATIONS[activation]()]
         size = _shrunk(size, 2, 2, 0, f"pooling {i + 1}")
         layers += [POOLS[pool](2)]
         features = filters
@@ -108,13 +114,117 @@ def _shrunk(size: int, kernel: int, stride: int, padding: int, layer: str) -> in
     return after
 
 
-def _counts(name: str, values: Sequence[int]) -> list[int]:
+def _counts(model: str, name: str, values: Sequence[int]) -> list[int]:
     """As a list, which is what JSON makes of it, so that a config survives being saved."""
     if not isinstance(values, (tuple, list)):
-        raise TypeError(f"LeNet: {name} must be a sequence of ints, one per layer, got {values!r}")
-    return [count("LeNet", f"{name}[{i}]", value) for i, value in enumerate(values)]
+        raise TypeError(f"{model}: {name} must be a sequence of ints, one per layer, got {values!r}")
+    return [count(model, f"{name}[{i}]", value) for i, value in enumerate(values)]
 
 
 def _xavier(layer: nn.Module) -> None:
     if isinstance(layer, (nn.Conv2d, nn.Linear)):
         init.xavier_uniform_(layer.weight)
+
+
+class VGG(nn.Sequential):
+    """Blocks of 3x3 convolutions with batch normalisation, each halved by a pooling: (N, C, H, W) -> (N, num_classes).
+
+    A block of `convolutions` layers for each number in `channels`; at last the mean of every map, dropout, and one
+    linear layer.  So images may have any size of at least 2**len(channels).  Weights start Kaiming-normal.
+    VGG(**net.config) is a new net of the same layers.  After Simonyan and Zisserman, Very Deep Convolutional Networks
+    (2015), whose nets had more of everything.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        channels: Sequence[int] = (32, 64, 128),
+        convolutions: int = 2,
+        activation: str = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        self.config: dict[str, Any] = {
+            "in_channels": count("VGG", "in_channels", in_channels),
+            "num_classes": count("VGG", "num_classes", num_classes),
+            "channels": _counts("VGG", "channels", channels),
+            "convolutions": count("VGG", "convolutions", convolutions),
+            "activation": choice("VGG", "activation", activation, ACTIVATIONS),
+            "dropout": number("VGG", "dropout", dropout, 0, 1),
+        }
+        layers: list[nn.Module] = []
+        features = in_channels
+        for filters in channels:
+            for _ in range(convolutions):
+                layers += [*_convolution(features, filters), ACTIVATIONS[activation]()]
+                features = filters
+            layers.append(nn.MaxPool2d(2))
+        layers += [nn.Dropout(dropout)] if dropout else []
+        super().__init__(*layers, *_head(features, num_classes))
+        self.apply(_kaiming)
+
+
+class ResNet(nn.Sequential):
+    """Residual blocks of two 3x3 convolutions: (N, C, H, W) -> (N, num_classes).
+
+    As given it has 20 layers with weights, and 0.27 M parameters.  `blocks` of them for each number in `channels`; the
+    first block of every later stage halves the map.  At last the mean of every map and one linear layer, so images may
+    have any size.  Weights start Kaiming-normal, but what a block adds starts at 0: its last normalisation has weight
+    0.  ResNet(**net.config) is a new net of the same layers.  The net for small images of He et al., Deep Residual
+    Learning for Image Recognition (2015), section 4.2.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 1,
+        num_classes: int = 10,
+        channels: Sequence[int] = (16, 32, 64),
+        blocks: int = 3,
+        activation: str = "relu",
+    ) -> None:
+        self.config: dict[str, Any] = {
+            "in_channels": count("ResNet", "in_channels", in_channels),
+            "num_classes": count("ResNet", "num_classes", num_classes),
+            "channels": _counts("ResNet", "channels", channels),
+            "blocks": count("ResNet", "blocks", blocks),
+            "activation": choice("ResNet", "activation", activation, ACTIVATIONS),
+        }
+        if not channels:
+            raise ValueError("ResNet: channels must have at least one number, got none")
+        features = channels[0]
+        layers: list[nn.Module] = [*_convolution(in_channels, features), ACTIVATIONS[activation]()]
+        for stage, filters in enumerate(channels):
+            for block in range(blocks):
+                stride = 2 if stage > 0 and block == 0 else 1
+                layers += [_residual(features, filters, stride, activation), ACTIVATIONS[activation]()]
+                features = filters
+        super().__init__(*layers, *_head(features, num_classes))
+        self.apply(_kaiming)
+
+
+def _convolution(features: int, filters: int, size: int = 3, stride: int = 1) -> list[nn.Module]:
+    """A convolution that keeps the size of the map, or halves it, and its normalisation."""
+    return [nn.Conv2d(features, filters, size, stride, size // 2, bias=False), nn.BatchNorm2d(filters)]
+
+
+def _residual(features: int, filters: int, stride: int, activation: str) -> nn.Residual:
+    last = nn.BatchNorm2d(filters)
+    if last.weight is not None:
+        init.zeros_(last.weight)
+    first = [*_convolution(features, filters, 3, stride), ACTIVATIONS[activation]()]
+    body = [*first, nn.Conv2d(filters, filters, 3, padding=1, bias=False), last]
+    same = (features, stride) == (filters, 1)
+    return nn.Residual(*body, shortcut=None if same else nn.Sequential(*_convolution(features, filters, 1, stride)))
+
+
+def _head(features: int, num_classes: int) -> list[nn.Module]:
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(features, num_classes)]
+
+
+def _kaiming(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Conv2d):
+        init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+Net = LeNet | VGG | ResNet
+MODELS: dict[str, type[LeNet] | type[VGG] | type[ResNet]] = {"LeNet": LeNet, "VGG": VGG, "ResNet": ResNet}

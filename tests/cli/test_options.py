@@ -41,14 +41,15 @@ def test_the_defaults_are_the_chapters():
 def test_every_option_can_be_given():
     arguments = """--device cpu --dataset mnist --data-dir d --limit 9 --epochs 2 --batch-size 8 --lr 0.5 --momentum 0.1
         --activation relu --pool max --channels 4 8 8 --kernel-size 3 --hidden 20 --dropout 0.25 --same-padding --seed 7
-        --execution threads --workers 3 --micro-batch 16 --out o --report r --tensorboard t --save s --save-every 5"""
+        --batch-norm --execution threads --workers 3 --micro-batch 16 --out o --report r --tensorboard t --save s
+        --save-every 5"""
     options, _ = parse(arguments.split(), "")
     expected = {
         **{"device": "cpu", "dataset": "mnist", "data_dir": Path("d"), "limit": 9, "epochs": 2, "batch_size": 8},
         **{"lr": 0.5, "momentum": 0.1, "activation": "relu", "pool": "max", "channels": (4, 8, 8), "kernel_size": 3},
         **{"hidden": (20,), "dropout": 0.25, "same_padding": True, "seed": 7, "execution": "threads", "workers": 3},
         **{"micro_batch": 16, "out": Path("o"), "report": Path("r"), "tensorboard": Path("t"), "save": Path("s")},
-        **{"save_every": 5, "resume": None},
+        **{"save_every": 5, "resume": None, "batch_norm": True},
     }
     assert vars(options) == expected
     usual = vars(Options())
@@ -174,6 +175,6 @@ def test_help_shows_the_text_and_every_option_with_its_default(capsys):
     words = " ".join(text.split())
     for name, value in vars(Options()).items():
         assert f"--{name.replace('_', '-')}" in words
-        if name not in ("same_padding",) and value is not None:
+        if name not in ("same_padding", "batch_norm") and value is not None:
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
             assert f"(default: {shown})" in words, name

@@ -20,7 +20,7 @@ from tinycnn.nn import ACTIVATIONS
 DEVICES = ("auto", "cpu", "gpu")
 DATASETS = ("auto", *SHORT_NAMES.values())
 PATHS = ("data_dir", "out", "report", "tensorboard", "save", "resume")  # of this computer, and nobody else's affair
-MODEL = ("activation", "pool", "channels", "kernel_size", "hidden", "dropout", "same_padding")
+MODEL = ("activation", "pool", "channels", "kernel_size", "hidden", "dropout", "same_padding", "batch_norm")
 FIXED = ("dataset", "limit", "batch_size", "lr", "momentum", "seed", *MODEL)  # decide the result of a run
 
 
@@ -43,6 +43,7 @@ class Options:
     hidden: tuple[int, ...] = (120, 84)
     dropout: float = 0.0
     same_padding: bool = False
+    batch_norm: bool = False
     seed: int = 0
     execution: str = "auto"
     workers: int | None = None
@@ -118,7 +119,7 @@ def resumed(saved: Checkpoint, given: Mapping[str, Any]) -> Options:
     try:
         options = {name: _from_json(value) for name, value in saved.about["options"].items() if name not in PATHS}
         options["dataset"] = SHORT_NAMES[saved.about["dataset"]["name"]]
-        options |= {name: _from_json(saved.config[name]) for name in MODEL}
+        options |= {name: _from_json(saved.config[name]) for name in MODEL if name in saved.config}
         options.pop("workers", None)  # of that machine
         merged = Options(**{**options, "save": given["resume"], **given})
     except (KeyError, TypeError, AttributeError) as error:
@@ -148,6 +149,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _numbers(group, "--hidden", usual.hidden, "width of each fully connected layer but the last")
     _number(group, "--dropout", usual.dropout, "probability after each hidden layer")
     group.add_argument("--same-padding", action="store_true", help="convolutions keep the size: room for more of them")
+    group.add_argument("--batch-norm", action="store_true", help="a batch normalisation after each convolution")
 
     group = parser.add_argument_group("training")
     _number(group, "--epochs", usual.epochs, "how often to go through the training images")

@@ -10,7 +10,7 @@ from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.options import DATASETS, DEVICES
 from tinycnn.data import SHORT_NAMES, Dataset, load
 from tinycnn.data.dataset import DIGIT_CLASSES, FASHION_CLASSES
-from tinycnn.models import LeNet
+from tinycnn.models import Net
 
 CLASSES = {"Fashion-MNIST": FASHION_CLASSES, "Silhouettes": FASHION_CLASSES, "MNIST": DIGIT_CLASSES}
 
@@ -56,7 +56,7 @@ def add_device(parser: Parser) -> None:
     parser.add_argument("--device", choices=DEVICES, help="auto: the GPU if it can be used (default: auto)")
 
 
-def open_model(path: Path) -> tuple[Checkpoint, LeNet]:
+def open_model(path: Path) -> tuple[Checkpoint, Net]:
     """A checkpoint and the net in it, in evaluation mode."""
     saved = checkpoint.load(path)
     model = saved.build()
@@ -76,7 +76,7 @@ def data_of(saved: Checkpoint, dataset: str | None, data_dir: Path | None) -> tu
     return load(dataset or SHORT_NAMES.get(dataset_name(saved), "auto"), data_dir, notice=print)
 
 
-def image_shape(model: LeNet) -> tuple[int, int, int, int]:
-    """(1, channels, height, width) of the net's input, for one image."""
-    size: int = model.config["image_size"]
+def image_shape(model: Net) -> tuple[int, int, int, int]:
+    """(1, channels, height, width) of the net's input, for one image; 28 pixels where the net takes any number."""
+    size = int(model.config.get("image_size", 28))
     return 1, int(model.config["in_channels"]), size, size

@@ -6,7 +6,7 @@ from typing import Any
 import tinycnn
 from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.parser import add_checkpoint, add_command, dataset_name, image_shape, open_model
-from tinycnn.models import LeNet
+from tinycnn.models import LeNet, Net
 
 TEXT = """show the layers of a net, and what they cost
 
@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
 
 def run(checkpoint: Path | None = None) -> None:
     """Print the table; above it, where a checkpoint comes from."""
-    model = LeNet()
+    model: Net = LeNet()
     if checkpoint is not None:
         saved, model = open_model(checkpoint)
         print(origin(saved))
