@@ -14,7 +14,7 @@ from helpers import assert_close
 
 import tinycnn
 from tinycnn import nn, optim, random
-from tinycnn.execution import WorkerError, make_step
+from tinycnn.execution import ENGINES, WorkerError, make_step
 
 pytest.importorskip("threadpoolctl", reason="micro-batches on workers need threadpoolctl")
 LINUX = sys.platform.startswith("linux")
@@ -65,15 +65,17 @@ def assert_same(actual, expected, rtol=1e-9):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("n", [1, 7, 8, 21])  # one image; less than a micro-batch; a multiple; one that does not divide
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_equals_plain(strategy, n, workers, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_equals_plain(strategy, n, workers, engine, rng):
     batches = [batch(rng, n) for _ in range(3)]
-    assert_same(train(strategy, batches, workers=workers, micro_batch=8), train("plain", batches))
+    assert_same(train(strategy, batches, workers=workers, micro_batch=8, engine=engine), train("plain", batches))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_equals_plain_in_float32(strategy, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_equals_plain_in_float32(strategy, engine, rng):
     batches = [batch(rng, 21) for _ in range(3)]
-    actual = train(strategy, batches, np.float32, workers=2, micro_batch=8)
+    actual = train(strategy, batches, np.float32, workers=2, micro_batch=8, engine=engine)
     assert_same(actual, train("plain", batches, np.float32), rtol=2e-4)
     assert all(a.dtype == np.float32 for a in actual[1] + actual[2])
 
@@ -97,11 +99,12 @@ def test_any_loss_is_that_of_the_whole_batch(strategy, loss, rng):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_a_part_whose_labels_are_all_ignored_counts_for_nothing(strategy, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_part_whose_labels_are_all_ignored_counts_for_nothing(strategy, engine, rng):
     batches = [batch(rng, 12) for _ in range(3)]
     for _, y in batches:
         y[4:8] = -100  # the second part of three
-    assert_same(train(strategy, batches, workers=2, micro_batch=4), train("plain", batches))
+    assert_same(train(strategy, batches, workers=2, micro_batch=4, engine=engine), train("plain", batches))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -119,17 +122,23 @@ def test_a_closed_step_refuses_to_go_on(strategy, rng):
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_dropout_drops_the_same_whatever_the_workers(strategy, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_dropout_drops_the_same_whatever_the_workers(strategy, engine, rng):
     batches = [batch(rng, 21) for _ in range(3)]
     expected = train("plain", batches, dropout=0.4)
     for workers in (1, 2, 3):
-        assert_same(train(strategy, batches, dropout=0.4, workers=workers, micro_batch=8), expected)
+        assert_same(train(strategy, batches, dropout=0.4, workers=workers, micro_batch=8, engine=engine), expected)
 
 
-def test_same_bits_for_any_number_of_workers(rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_same_bits_for_any_number_of_workers(engine, rng):
     batches = [batch(rng, 21) for _ in range(3)]
-    runs = [train("threads", batches, np.float32, workers=w, micro_batch=4) for w in (1, 2, 3)]
-    runs += [train("processes", batches, np.float32, workers=w, micro_batch=4) for w in (1, 2, 3)] if LINUX else []
+    teams = ["threads", "processes"] if LINUX else ["threads"]
+    runs = [
+        train(team, batches, np.float32, 0.3, workers=w, micro_batch=4, engine=engine)
+        for team in teams
+        for w in (1, 2, 3)
+    ]
     for run in runs[1:]:
         assert run[0] == runs[0][0]
         for a, b in zip(run[1] + run[2], runs[0][1] + runs[0][2], strict=True):

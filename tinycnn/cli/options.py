@@ -13,7 +13,7 @@ from tinycnn import checkpoint
 from tinycnn.autograd.arguments import choice, integer, number
 from tinycnn.checkpoint import Checkpoint, CheckpointError
 from tinycnn.data import SHORT_NAMES
-from tinycnn.execution import STRATEGIES
+from tinycnn.execution import ENGINES, STRATEGIES
 from tinycnn.models import POOLS
 from tinycnn.nn import ACTIVATIONS
 
@@ -46,6 +46,7 @@ class Options:
     batch_norm: bool = False
     seed: int = 0
     execution: str = "auto"
+    engine: str = "auto"
     workers: int | None = None
     micro_batch: int | None = None
     out: Path | None = None
@@ -161,6 +162,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("machine")
     _choice(group, "--device", DEVICES, usual.device, "auto: the GPU if it can be used")
     _choice(group, "--execution", STRATEGIES, usual.execution, "how a step runs; auto picks what is fastest here")
+    _choice(group, "--engine", ("auto", *ENGINES), usual.engine, "what threads and processes compute with")
     group.add_argument("--workers", type=int, metavar="N", help="of threads or processes (default: one a core)")
     group.add_argument("--micro-batch", type=int, metavar="N", help="images that a worker takes at a time")
 

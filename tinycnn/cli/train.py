@@ -51,7 +51,7 @@ def run(**given: Any) -> None:
     test_batches = Batches(images, labels, options.batch_size, shuffle=False)
 
     optimizer = SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
-    execution = options.execution, options.workers, options.micro_batch
+    execution = options.execution, options.workers, options.micro_batch, options.engine
     with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
         print(f"training on {device}, {step.description}")
         report = Report(options, train_set, step, saved)

@@ -3,9 +3,13 @@
 import math
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tinycnn.execution.blas import can_limit_blas
+from tinycnn.execution.engines.engine import Engine
+from tinycnn.execution.engines.stages import StagesEngine, check_stages
+from tinycnn.execution.engines.tape import TapeEngine
 from tinycnn.execution.graph.step import GraphStep
 from tinycnn.execution.plain import PlainStep
 from tinycnn.execution.separable import Snapshot, why_not_separable
@@ -17,6 +21,7 @@ from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
 STRATEGIES = ("auto", "plain", "threads", "processes", "graph")
+ENGINES: dict[str, Callable[..., Engine]] = {"tape": TapeEngine, "stages": StagesEngine}
 
 WAITING = ("ipykernel", "IPython", "zmq", "tornado", "tqdm", "debugpy")  # whose threads wait, and never multiply
 
@@ -28,16 +33,22 @@ def make_step(
     strategy: str = "auto",
     workers: int | None = None,
     micro_batch: int | None = None,
+    engine: str = "auto",
 ) -> Step:
     """A Step that trains `model` by `optimizer` on batches of any size; close it, or use it in a `with` block.
 
     "auto" takes the fastest that is known to be right.  On a CPU that is "processes", or "threads" where processes
     cannot be forked, if every layer is `per_example` and the loss is the engine's; else "plain".  On a GPU it is
     "graph" where that knows the layers, else "plain".  The step's description says which, and why.  `workers` is the
-    number of cores unless given, and `micro_batch` the images that are computed at once.  ValueError for an unknown
-    strategy or numbers below 1; UnsupportedModel, which names the layer, where graph has no kernel for it;
-    RuntimeError where the strategy cannot run here, with the reason.
+    number of cores unless given, and `micro_batch` the images that are computed at once.
+
+    `engine` is what threads and processes compute parts with: "stages" (see engines/stages) or "tape"; "auto" takes
+    stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError for
+    an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or stages
+    cannot compute it; RuntimeError where the strategy cannot run here, with the reason.
     """
+    if engine not in ("auto", *ENGINES):
+        raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
     if strategy not in STRATEGIES:
         raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
     on_gpu = optimizer.params[0].device == "gpu"
@@ -50,9 +61,22 @@ def make_step(
         step = GraphStep(model, loss, optimizer)
     else:
         kind = ThreadsStep if strategy == "threads" else ProcessesStep
-        step = kind(model, loss, optimizer, cores() if workers is None else workers, micro_batch)
+        made, doubt = _engine(model, loss, engine)
+        reason += doubt
+        step = kind(model, loss, optimizer, cores() if workers is None else workers, micro_batch, made)
     step.description += reason
     return step
+
+
+def _engine(model: Module, loss: Loss, engine: str) -> tuple[Callable[..., Engine], str]:
+    """What computes the parts, and, where "auto" could not take stages, what to add to the description."""
+    if engine != "auto":
+        return ENGINES[engine], ""
+    try:
+        check_stages(model, loss)
+    except UnsupportedModel as problem:
+        return TapeEngine, f", not stages: {str(problem).removeprefix('stages: ').split(';')[0]}"
+    return StagesEngine, ""
 
 
 def _fastest_on_gpu(model: Module, loss: Loss, optimizer: Optimizer) -> Step:

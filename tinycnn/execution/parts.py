@@ -56,7 +56,7 @@ class PartsStep(Step):
         optimizer: Optimizer,
         workers: int,
         micro_batch: int | None,
-        engine: Callable[..., Engine] = TapeEngine,
+        engine: Callable[..., Engine],
     ) -> None:
         super().__init__(model, loss, optimizer)
         self.micro_batch = micro_batch
@@ -110,13 +110,13 @@ class PartsStep(Step):
     ) -> None:
         """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record."""
         cut = self.cut(job.examples)
+        engine.begin()
         for k in which:
             part, note = cut[k], notes[k]
             note.fill(0)
             if not job.train:
                 engine.evaluate(x[part], y[part], job.shares[k], note)
                 continue
-            table[k] = 0
             with random.at(job.random, part.start):
                 engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
                 note["calls"] = random.get_state()[1] - job.random[1]

@@ -24,15 +24,15 @@ SMALL = 4096  # bytes of an array whose numbers are looked at; a larger one woul
 def why_not_separable(model: Module, loss: Loss) -> str:
     """Empty where the batch may be cut; else what is in the way, in words: "BatchNorm2d looks at the whole batch"."""
     for module in model.modules():
-        if not _apart(module):
+        if not apart(module):
             whole = module.declared.sees == "batch"
             return f"{type(module).__name__} {'looks at the whole batch' if whole else 'does not declare per_example'}"
-    if loss is cross_entropy or (isinstance(loss, CrossEntropyLoss) and _apart(loss)):
+    if loss is cross_entropy or (isinstance(loss, CrossEntropyLoss) and apart(loss)):
         return ""
     return f"{_called(loss)} is not a loss of the engine's"
 
 
-def _apart(module: Module) -> bool:
+def apart(module: Module) -> bool:
     """Whether the class that writes the module's forward declares that examples stay apart in it."""
     if "forward" in vars(module) or (isinstance(module, Flatten) and module.start_dim == 0):
         return False  # it was replaced; it merges the examples as well

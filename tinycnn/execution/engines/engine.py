@@ -11,14 +11,18 @@ from tinycnn.backend import Array
 class Engine(Protocol):
     """Computes parts of a batch for one worker, which calls it from one thread at a time.
 
+    `begin` comes before a worker's parts of each batch: since the last time, anything about the model may have changed.
+
     x, y are a part's examples (n, ...) and labels (n, ...) as the step was given them.  share is what the part's mean
     loss counts for in the batch's; 0 where all its labels are ignored.  note is the part's record, see `note_type`.
     """
 
     name: str
 
+    def begin(self) -> None: ...
+
     def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
-        """Add the gradient of share * loss to `gradients`, one array per parameter, of its shape; fill in the note."""
+        """Fill `gradients` with that of share * loss, one array per parameter, of its shape; fill in the note."""
 
     def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
         """Fill in the note's loss and correct, in evaluation mode and without gradients."""
@@ -31,3 +35,8 @@ def note_type(parameters: int) -> "np.dtype[Any]":
     """
     numbers = [("loss", "f8"), ("correct", "i8"), ("calls", "i8"), ("norm", "f8")]
     return np.dtype([*numbers, ("reached", "?", (parameters,))])
+
+
+def counted(loss: Array | float, share: float) -> Array | float:
+    """What a part's loss adds to the batch's: nothing where its labels are all ignored, and its own mean is 0 / 0."""
+    return loss * share if share else 0.0

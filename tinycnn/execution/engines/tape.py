@@ -8,6 +8,7 @@ import numpy as np
 from tinycnn.autograd.tape import Leaf, run_backward
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
+from tinycnn.execution.engines.engine import counted
 from tinycnn.execution.step import Loss, as_input, count_correct, evaluate_whole
 from tinycnn.nn import Module
 
@@ -21,12 +22,17 @@ class TapeEngine:
         self.model, self.loss, self.params = model, loss, params
         self.place = {id(p): i for i, p in enumerate(params)}
 
+    def begin(self) -> None:
+        """Nothing is kept, so nothing can be out of date."""
+
     def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
         def deposit(leaf: Leaf, gradient: Array) -> None:
             if (i := self.place.get(id(leaf))) is not None:
                 gradients[i][...] += gradient
                 note["reached"][i] = True
 
+        for gradient in gradients:
+            gradient[...] = 0
         logits = self.model(as_input(x, self.params[0]))
         loss = self.loss(logits, y)
         note["loss"], note["correct"] = counted(loss.data, share), count_correct(logits, y)
@@ -36,8 +42,3 @@ class TapeEngine:
     def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
         summed, note["correct"] = evaluate_whole(self.model, self.loss, self.params[0], x, y)
         note["loss"] = counted(summed / len(y), share)
-
-
-def counted(loss: Array | float, share: float) -> Array | float:
-    """What a part's loss adds to the batch's: nothing where its labels are all ignored, and its own mean is 0 / 0."""
-    return loss * share if share else 0.0

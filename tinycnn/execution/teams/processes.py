@@ -67,7 +67,9 @@ class ProcessesStep(PartsStep):
         self._known = Snapshot(self.model, self.loss)  # what the team knows of the model
         self._closed = False
         processes = f"{self.workers} process{'es' * (self.workers > 1)}"
-        self.description = f"processes: parts of {self.micro_batch or MOST} on {processes}, one memory"
+        self.description = (
+            f"processes: {self._engine.name}, parts of {self.micro_batch or MOST} on {processes}, one memory"
+        )
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         if self._closed:

@@ -20,7 +20,7 @@ class ThreadsStep(PartsStep):
         self._engines = [self.new_engine() for _ in range(self.workers)]
         self._pool = ThreadPoolExecutor(self.workers, "tinycnn") if self.workers > 1 else None
         threads = f"{self.workers} thread{'s' * (self.workers > 1)}"
-        self.description = f"threads: parts of {self.micro_batch or MOST} on {threads}"
+        self.description = f"threads: {self._engines[0].name}, parts of {self.micro_batch or MOST} on {threads}"
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         K = len(job.shares)

@@ -1,0 +1,103 @@
+"""engine: parts of a batch by stages, for one worker; and the watch over what the stages were made for."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinycnn.autograd.tensor import Tensor
+from tinycnn.backend import Array
+from tinycnn.execution.engines.engine import counted
+from tinycnn.execution.engines.stages.head import Head
+from tinycnn.execution.engines.stages.net import PartNet
+from tinycnn.execution.separable import Snapshot
+from tinycnn.execution.stages import STAGES, UnsupportedModel, check_model, read_stages
+from tinycnn.execution.step import Loss
+from tinycnn.functional import cross_entropy
+from tinycnn.nn import CrossEntropyLoss, Module
+
+MOST_NETS = 4  # kept at a time; a run has two sizes of parts for training, and perhaps others for evaluation
+
+
+class StagesEngine:
+    """Training and evaluation by stages; UnsupportedModel, naming the layer, for what they cannot compute.
+
+    The buffers are made for each size and shape of parts when the first such part comes, and made anew where anything
+    about the model but its parameters' numbers has changed.
+    """
+
+    name = "stages"
+
+    def __init__(self, model: Module, loss: Loss, params: Sequence[Tensor]) -> None:
+        self.model, self.loss, self.params = model, loss, params
+        self.nets: dict[Any, tuple[PartNet, Head]] = {}
+        self._look()
+
+    def _look(self) -> None:
+        """What the stages are made for, as it is now; UnsupportedModel where they cannot be."""
+        check_stages(self.model, self.loss)
+        self.nets.clear()
+        self.known = Snapshot(self.model, self.loss)
+        self.shapes = [(p.shape, p.data.dtype) for p in self.params]
+        in_model = {id(p) for p in self.model.parameters()}
+        self.wanted = [i for i, p in enumerate(self.params) if p.requires_grad and id(p) in in_model]
+
+    def begin(self) -> None:
+        if any(self.known.changes()) or self.shapes != [(p.shape, p.data.dtype) for p in self.params]:
+            self._look()
+        self.folded: set[Any] = set()
+
+    def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
+        net, head = self._forward(x, train=True)
+        loss, note["correct"] = head.forward(y)
+        note["loss"] = counted(loss, share)
+        wanted = set(self.wanted) if share else set()
+        for i, gradient in enumerate(gradients):
+            if i not in wanted:
+                gradient[...] = 0
+        if wanted:
+            note["reached"][self.wanted] = True
+            mine = {id(self.params[i]): gradients[i] for i in self.wanted}
+            net.backward(head.backward(share), mine)
+
+    def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
+        _, head = self._forward(x, train=False)
+        loss, note["correct"] = head.forward(y)
+        note["loss"] = counted(loss, share)
+
+    def _forward(self, x: Array, train: bool) -> tuple[PartNet, Head]:
+        """The net for parts like x, run on it; made at the first such part, its weights folded at each batch's."""
+        key = x.shape, x.dtype
+        if (made := self.nets.pop(key, None)) is None:
+            made = self._make(x)
+        self.nets[key] = made  # the last one used comes last
+        if len(self.nets) > MOST_NETS:
+            self.nets.pop(next(iter(self.nets)))
+        if key not in self.folded:
+            made[0].fold()
+            self.folded.add(key)
+        made[0].forward(x, train)
+        return made
+
+    def _make(self, x: Array) -> tuple[PartNet, Head]:
+        dtype = self.params[0].data.dtype
+        if x.dtype not in (np.uint8, dtype):
+            raise TypeError(f"step: images must be uint8 or the parameters' {dtype}, got {x.dtype} (x {x.shape})")
+        net = PartNet(read_stages(self.model, x.shape[1:], STAGES), x.shape[1:], len(x), x.dtype, dtype)
+        return net, Head(as_module(self.loss), net.out)
+
+
+def as_module(loss: Loss) -> CrossEntropyLoss:
+    """The engine's loss, also where it was given as a function."""
+    return loss if isinstance(loss, CrossEntropyLoss) else CrossEntropyLoss()
+
+
+def check_stages(model: Module, loss: Loss) -> None:
+    """UnsupportedModel, naming the layer, for a model or a loss that stages cannot compute."""
+    if not (loss is cross_entropy or isinstance(loss, CrossEntropyLoss)) or "forward" in vars(as_module(loss)):
+        raise UnsupportedModel(f"stages: {loss!r} is not a loss of the engine's; {STAGES.way_out}")
+    if type(as_module(loss)).forward is not CrossEntropyLoss.forward or as_module(loss).reduction == "none":
+        raise UnsupportedModel(f"stages: {loss!r} is not the mean or sum of cross-entropies; {STAGES.way_out}")
+    check_model(model, STAGES)
+    if not any(True for _ in model.parameters()):
+        raise UnsupportedModel(f"stages: the model has no parameters, so there is nothing to train; {STAGES.way_out}")

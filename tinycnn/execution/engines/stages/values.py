@@ -1,0 +1,55 @@
+"""values: what lies between two stages: a buffer, and the affine map from its numbers to the values they stand for."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tinycnn.backend import Array
+
+Two = tuple[int, int]
+Three = tuple[int, int, int]
+
+
+@dataclass
+class Values:
+    """value = scale * y + shift for each number of y (C, H, W, N).
+
+    Where the next stage is a convolution with padding, y lies in the middle of a `frame` of rows and columns that
+    stand for the value 0.  Elsewhere y lies flat, and after its features comes one more row, of ones: multiplied
+    with `rows`, a weight matrix that has the bias as its last column adds it at no cost, and its gradient comes out
+    of the same product as the weights'.
+    """
+
+    shape: Three
+    images: int
+    dtype: "np.dtype[Any]"
+    scale: float = 1.0
+    shift: float = 0.0
+    frame: Two = (0, 0)
+    framed: Array = field(init=False)  # (C, H + 2*PH, W + 2*PW, N)
+    y: Array = field(init=False)  # (C, H, W, N), a view of it
+    rows: Array = field(init=False)  # (C*H*W + 1, N), where there is no frame
+
+    def __post_init__(self) -> None:
+        (C, H, W), (PH, PW), N = self.shape, self.frame, self.images
+        size = C * (H + 2 * PH) * (W + 2 * PW)
+        self.rows = np.full((size + 1, N), -self.shift / self.scale, self.dtype)  # of which the value is 0
+        self.rows[size] = 1
+        self.framed = self.rows[:size].reshape(C, H + 2 * PH, W + 2 * PW, N)
+        self.y = self.framed[:, PH : PH + H, PW : PW + W]
+
+
+class Scratch:
+    """Room for arrays that nobody reads after the stage that wrote them: all stages get the same memory."""
+
+    def __init__(self, dtype: "np.dtype[Any]") -> None:
+        self.room = np.empty(0, dtype)
+
+    def __call__(self, *shape: int) -> Array:
+        """An array of this shape, with anything in it."""
+        size = math.prod(shape)
+        if self.room.size < size:
+            self.room = np.empty(size, self.room.dtype)
+        return self.room[:size].reshape(shape)
