@@ -41,15 +41,15 @@ def test_the_defaults_are_the_chapters():
 def test_every_option_can_be_given():
     arguments = """--device cpu --dataset mnist --data-dir d --limit 9 --epochs 2 --batch-size 8 --lr 0.5 --momentum 0.1
         --activation relu --pool max --channels 4 8 8 --kernel-size 3 --hidden 20 --dropout 0.25 --same-padding --seed 7
-        --batch-norm --execution threads --workers 3 --micro-batch 16 --out o --report r --tensorboard t --save s
-        --save-every 5"""
+        --batch-norm --execution threads --engine tape --workers 3 --micro-batch 16 --out o --report r --tensorboard t
+        --save s --save-every 5"""
     options, _ = parse(arguments.split(), "")
     expected = {
         **{"device": "cpu", "dataset": "mnist", "data_dir": Path("d"), "limit": 9, "epochs": 2, "batch_size": 8},
         **{"lr": 0.5, "momentum": 0.1, "activation": "relu", "pool": "max", "channels": (4, 8, 8), "kernel_size": 3},
         **{"hidden": (20,), "dropout": 0.25, "same_padding": True, "seed": 7, "execution": "threads", "workers": 3},
         **{"micro_batch": 16, "out": Path("o"), "report": Path("r"), "tensorboard": Path("t"), "save": Path("s")},
-        **{"save_every": 5, "resume": None, "batch_norm": True},
+        **{"save_every": 5, "resume": None, "batch_norm": True, "engine": "tape"},
     }
     assert vars(options) == expected
     usual = vars(Options())
