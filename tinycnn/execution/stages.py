@@ -148,7 +148,7 @@ def _layers(model: nn.Module, can: Abilities) -> Iterator[tuple[str, nn.Module]]
     seen: set[int] = set()
     for name, layer in _flattened(model, ""):
         place, parameters = f"layer {name} ({layer!r})", {id(p) for p in layer.parameters()}
-        if layer.declared.fused is None and not (can.anywhere and not parameters and apart(layer)):
+        if layer.declared.fused is None and not (can.anywhere and not parameters and all(map(apart, layer.modules()))):
             _require(can, False, place, f"has no fused kernel; there are kernels for {known}")
         _require(can, not parameters & seen, place, "shares its parameters with an earlier layer")
         seen |= parameters
