@@ -70,11 +70,13 @@ def make_step(
 
 def _engine(model: Module, loss: Loss, engine: str) -> tuple[Callable[..., Engine], str]:
     """What computes the parts, and, where "auto" could not take stages, what to add to the description."""
-    if engine != "auto":
-        return ENGINES[engine], ""
+    if engine == "tape":
+        return TapeEngine, ""
     try:
         check_stages(model, loss)
     except UnsupportedModel as problem:
+        if engine == "stages":
+            raise
         return TapeEngine, f", not stages: {str(problem).removeprefix('stages: ').split(';')[0]}"
     return StagesEngine, ""
 
