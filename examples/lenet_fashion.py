@@ -10,6 +10,8 @@
 --help lists all options; runs/ gets the curves and the numbers.
 """
 
+import sys
+
 import numpy as np
 
 from tinycnn import manual_seed, no_grad, tensor
@@ -51,7 +53,7 @@ def main(arguments=None):
         if options.report is not None:
             report.add(PageWriter(options.report, net, test_set), options.report)
         train(step, batches, test_batches, options.epochs, report.observers, report.run)
-    report.print_result()
+    return report.print_result()
 
 
 def show_shapes(net):
@@ -65,4 +67,4 @@ def show_shapes(net):
 
 if __name__ == "__main__":
     with clear_errors():
-        main()
+        sys.exit(main())

@@ -62,7 +62,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
     assert {"tinycnn/py.typed", f"{kernels}/common.cuh", "tinycnn/explain/static/page.html"} <= names
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ") and "extra ==" not in line]
     assert required == ["Requires-Dist: numpy>=2.0"]
-    assert "tinycnn = tinycnn.cli:main" in scripts
+    assert "tinycnn = tinycnn.__main__:main" in scripts
 
 
 JOB = """

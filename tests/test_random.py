@@ -99,7 +99,7 @@ def test_each_thread_has_its_own():
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    assert found == {"start": (0, 0), "end": (50, 1)}
+    assert found["start"] != (3, 0) and found["start"][1] == 0 and found["end"] == (50, 1)
     assert random.get_state() == (3, 0)
 
 
@@ -134,3 +134,23 @@ def test_errors():
     with pytest.raises(TypeError, match="manual_seed: seed must be an int, got True"):
         random.manual_seed(True)
     assert random.get_state() == (3, 0)
+
+
+def test_nets_made_in_threads_after_one_seed_differ_and_come_again():
+    def numbers():
+        found = []
+
+        def work():
+            found.append((random.generator().random(3).tolist(), random.rows(1, 3).tolist()))
+
+        random.manual_seed(7)
+        work()
+        for _ in range(3):
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join()
+        return found
+
+    found = numbers()
+    assert all(a[k] != b[k] for k in (0, 1) for i, a in enumerate(found) for b in found[:i])
+    assert numbers() == found

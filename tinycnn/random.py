@@ -21,27 +21,41 @@ from tinycnn.backend import Array
 BLOCK = 8  # uint32 numbers per step of Philox's counter: four words of 64 bits
 
 
-class _State(threading.local):
-    """Each thread's own; a new thread starts with seed 0."""
+class _Family:
+    """The seed that was set last, in whatever thread, and how many threads have begun with one of its children."""
 
-    seed = 0
+    seed, children = 0, 0
+
+
+class _State(threading.local):
+    """Each thread's own.  A new thread draws other numbers than the one that set the seed, and than its siblings."""
+
     call = 0  # how often rows() has been called since the seed was set
     first_row = 0  # which row of the batch the next rows() starts with
     generator: np.random.Generator | None = None
     maker: np.random.Generator | None = None
+
+    def __init__(self) -> None:
+        child, _Family.children = _Family.children, _Family.children + 1
+        family = np.random.SeedSequence([_Family.seed, child])
+        self.seed = int(family.generate_state(1, np.uint64)[0]) if child else _Family.seed
 
 
 _state = _State()
 
 
 def manual_seed(seed: int) -> None:
-    """Start this thread's random numbers again from `seed`, an int of 0 or more; a new thread starts with seed 0."""
+    """Start this thread's random numbers again from `seed`, an int of 0 or more.
+
+    Threads that begin afterwards draw numbers of their own, which follow from the seed and from who begins first.
+    """
     if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
         raise TypeError(f"manual_seed: seed must be an int, got {seed!r}")
     if seed < 0:
         raise ValueError(f"manual_seed: seed must be 0 or more, got {seed}")
     _state.seed, _state.call, _state.first_row = int(seed), 0, 0
     _state.generator = _state.maker = None
+    _Family.seed, _Family.children = _state.seed, 1
 
 
 def maker() -> np.random.Generator:

@@ -2,9 +2,12 @@
 
 import dataclasses
 import json
+import os
 import runpy
+import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -328,3 +331,122 @@ def test_help_loads_no_other_library():
         "sys.exit(str(loaded - {'tinycnn', 'numpy', '__mp_main__'} - set(sys.stdlib_module_names) or '') or 0)"
     )
     assert python("-c", program) == (0, "", "")
+
+
+# Odd surroundings
+
+TRAINING = """
+    import sys
+    from tinycnn.cli import train
+    from tinycnn.data import Silhouettes
+    from tinycnn.__main__ import main
+    data = Silhouettes(True, 300), Silhouettes(False, 50)
+    train.load = lambda *arguments, **options: data
+    sys.argv = ["tinycnn", "train", "--device", "cpu", "--execution", "plain", *sys.argv[1:]]
+    {more}
+    sys.exit(main())
+"""
+
+
+def start_training(folder, *arguments, more="", **options):
+    program = textwrap.dedent(TRAINING.format(more=more))
+    command = [sys.executable, "-c", program, *arguments]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+    return subprocess.Popen(command, cwd=folder, text=True, encoding="utf-8", **options)
+
+
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out or "", err or ""
+
+
+def test_a_backend_of_a_notebook_that_is_not_here_ends_nothing(tmp_path, monkeypatch):
+    """`!tinycnn train` in a notebook inherits MPLBACKEND from it."""
+    pytest.importorskip("matplotlib")
+    monkeypatch.setenv("MPLBACKEND", "module://no_such_backend")
+    status, out, err = ended(start_training(tmp_path, "--epochs", "2"))
+    assert status == 0 and "epoch 2/2" in out + err
+    assert list(tmp_path.glob("runs/*/curves.png")) and "steps aside" not in err
+
+
+def test_a_user_without_a_home_trains(tmp_path, monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    patch = "pathlib.Path.home = classmethod(lambda cls: (_ for _ in ()).throw(RuntimeError('no home')))"
+    status, _, err = ended(start_training(tmp_path, "--epochs", "1", more=f"import pathlib; {patch}"))
+    assert status == 0, err
+    program = f"import pathlib; {patch}; from tinycnn.data.sources import FASHION, search_folders; " + (
+        "print(*search_folders(FASHION, 'D'))"
+    )
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    status, out, err = python("-c", program)
+    assert (status, err) == (0, "") and out.startswith("D ")
+
+
+def test_without_output_or_with_an_odd_error_stream_it_trains(tmp_path):
+    odd = "odd = {'write': lambda *a: 0, 'flush': lambda *a: 0}; sys.stderr = type('Odd', (), odd)()"
+    for name, more in (("none", "sys.stdout = sys.stderr = None"), ("odd", odd)):
+        status, _, err = ended(start_training(tmp_path, "--epochs", "1", "--save", f"{name}.safetensors", more=more))
+        assert status == 0, err
+        assert checkpoint.load(tmp_path / f"{name}.safetensors").about["run"]["epoch"] == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a closed pipe shows itself otherwise elsewhere")
+def test_head_gets_its_lines_and_the_run_is_saved(tmp_path):
+    process = start_training(tmp_path, "--epochs", "2", "--save", "net.safetensors")
+    process.stdout.readline()
+    process.stdout.close()
+    process.stdout = None
+    status, _, err = ended(process)
+    assert status == 1 and "Traceback" not in err
+    assert checkpoint.load(tmp_path / "net.safetensors").about["run"]["epoch"] == 2
+
+
+def test_a_broken_pipe_of_the_run_itself_is_told(lenet, capsys, monkeypatch):
+    """A worker that was killed is not a reader who has enough."""
+
+    def broken(self):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(checkpoint.Checkpoint, "build", broken)
+    assert "Broken pipe" in fails(capsys, "summary", lenet)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_says_so(tmp_path, number):
+    more = "import os, signal; from tinycnn.training import Progress; " + (
+        f"Progress.on_batch = lambda self, run: os.kill(os.getpid(), {int(number)}) if run.batch == 1 else None"
+    )
+    arguments = "--epochs", "2", "--batch-size", "64", "--save", "net.safetensors"
+    status, out, err = ended(start_training(tmp_path, *arguments, more=more))
+    assert (status, err) == (143 if number == signal.SIGTERM else 0, "")
+    assert f"stopped by {'SIGTERM' if number == signal.SIGTERM else 'Ctrl-C'} after batch" in out
+    assert checkpoint.load(tmp_path / "net.safetensors").about["run"]["batch"] in (1, 2)
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".new")]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+def test_ctrl_c_during_the_imports_is_quiet(tmp_path):
+    program = """
+        import builtins, os, signal, sys
+        usual = builtins.__import__
+        def slow(name, *arguments):
+            if name.startswith("tinycnn.cli"):
+                os.kill(os.getpid(), signal.SIGINT)
+            return usual(name, *arguments)
+        from tinycnn.__main__ import main
+        builtins.__import__ = slow
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=tmp_path, capture_output=True, timeout=60
+    )
+    assert done.returncode == -signal.SIGINT and done.stderr == b""
+
+
+def test_text_from_a_file_does_nothing_to_the_terminal(lenet, capsys, tmp_path):
+    checkpoint.save(tmp_path / "x.safetensors", LeNet(), about={"dataset": {"name": "\x1b]0;owned\x07"}})
+    assert run("summary", tmp_path / "x.safetensors") == 0
+    out = capsys.readouterr().out
+    assert "\x1b" not in out and "trained on \\x1b]0;owned\\x07" in out

@@ -141,3 +141,32 @@ def test_scale_errors(xp):
     for images in (xp.zeros((2, 1, 4, 4), np.float32), xp.zeros((2, 4, 4), np.uint8)):
         with pytest.raises(ValueError, match=r"scale: images are .*\(2, .*, expected uint8 \(N, C, H, W\)"):
             scale(images)
+
+
+def test_labels_of_any_shape_go_through_whole():
+    x, y = np.arange(3), np.array([[0, 1], [2, 3], [4, 5]])
+    ((_, labels),) = Batches(x, y, 3, shuffle=False)
+    assert labels.tolist() == y.tolist()
+    for (images, labels), rows in zip(Batches(x, y, 2, seed=3), (2, 1), strict=True):
+        assert labels.tolist() == y[images].tolist() and labels.shape == (rows, 2)
+
+
+@pytest.mark.parametrize("library", ["list", "pandas", "torch"])
+def test_labels_of_any_library(library):
+    make = {"list": list, "pandas": "Series", "torch": "tensor"}[library]
+    make = getattr(pytest.importorskip(library), make) if isinstance(make, str) else make
+    ((_, labels),) = Batches(np.arange(3), make([4, 5, 6]), 3, shuffle=False)
+    assert type(labels) is np.ndarray and labels.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize("labels", [5, None, "abc", [None, 1, 2], [[1], [2, 3], [4]]], ids=str)
+def test_error_for_labels_that_are_no_array(labels):
+    with pytest.raises(TypeError, match="Batches: labels are "):
+        Batches(np.arange(3), labels, 2)
+
+
+def test_batches_since_an_epoch_have_the_orders_of_those_epochs():
+    batches = Batches(np.arange(20), np.arange(20), 6, seed=2)
+    later = batches.since(3)
+    assert [y.tolist() for _, y in later.from_batch(2, 1)] == [y.tolist() for _, y in batches.from_batch(5, 1)]
+    assert later.order(0).tolist() == batches.order(3).tolist() != batches.order(0).tolist()

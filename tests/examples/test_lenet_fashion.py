@@ -157,7 +157,7 @@ def test_save_and_resume(example, capsys, tmp_path):
     example.main([*quick, "--out", "whole", "--epochs", "3", "--save", "whole.safetensors"])
     expected = capsys.readouterr().out.splitlines()[-7]
     example.main([*quick, "--out", "parts", "--epochs", "1", "--save", "parts.safetensors"])
-    example.main(["--resume", "parts.safetensors", "--epochs", "3", "--execution", "plain"])
+    example.main(["--resume", "parts.safetensors", "--out", "parts", "--epochs", "3", "--execution", "plain"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[-7] == expected and lines[-4] == "wrote parts.safetensors"
     rows = {name: (tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "parts")}
@@ -182,6 +182,48 @@ def test_tensorboard(example, tmp_path, capsys):
     example.main([*QUICK, "--tensorboard", "events"])
     assert len(list((tmp_path / "events").iterdir())) == 1
     assert "wrote events" in capsys.readouterr().out
+
+
+def test_sigterm_is_saved_and_told_to_whoever_sent_it(example, monkeypatch, capsys):
+    """docker stop, and batch systems when the time is up."""
+    pytest.importorskip("safetensors")
+
+    class Terminated(Observer):
+        def on_batch(self, run):
+            if (run.epoch, run.batch) == (0, 2):
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(report, "StuckHint", lambda *arguments: Terminated())
+    status = example.main([*QUICK, "--save", "run.safetensors", "--out", "out"])
+    assert status == 143
+    assert "stopped by SIGTERM after batch 3 of 4 of epoch 1" in capsys.readouterr().out.splitlines()
+    assert checkpoint.load("run.safetensors").about["run"]["batch"] == 3
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(example, tmp_path):
+    fcntl = pytest.importorskip("fcntl")
+    (tmp_path / "out").mkdir()
+    with (tmp_path / "out" / "metrics.jsonl").open("a", encoding="utf-8") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write("the other run's")
+        other.flush()
+        with pytest.raises(RuntimeError, match="another run is writing this file; give each run a folder of its own"):
+            example.main([*QUICK, "--out", "out"])
+    names = [path.name for path in (tmp_path / "out").iterdir()]
+    assert names == ["metrics.jsonl"] and (tmp_path / "out" / names[0]).read_text("utf-8") == "the other run's"
+    example.main([*QUICK, "--out", "out"])
+
+
+@pytest.mark.parametrize("file", [".", "folder", "readonly.safetensors"])
+def test_a_file_that_cannot_be_saved_is_told_before_the_first_batch(example, monkeypatch, tmp_path, file):
+    pytest.importorskip("safetensors")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "readonly.safetensors").touch(0o444)
+    seen = []
+    monkeypatch.setattr(report.Progress, "on_batch", lambda self, run: seen.append(run.batch))
+    with pytest.raises(OSError, match=r"it is a folder|the file is read-only"):
+        example.main([*QUICK, "--save", file, "--out", "out"])
+    assert not seen
 
 
 def test_ctrl_c_leaves_a_result(example, monkeypatch, capsys, tmp_path):

@@ -151,3 +151,41 @@ def test_schedules_check_their_arguments():
         CosineAnnealingLR(optimizer, 2.5)
     with pytest.raises(ValueError, match="CosineAnnealingLR: eta_min must be finite, got nan"):
         CosineAnnealingLR(optimizer, 2, math.nan)
+
+
+def test_a_rate_set_by_hand_stays_and_is_scaled():
+    torch = pytest.importorskip("torch")
+    ours = SGD([tinycnn.tensor([1.0], requires_grad=True)], lr=0.8)
+    theirs = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.8)
+    for make in ("StepLR", "CosineAnnealingLR"):
+        ours.lr = theirs.param_groups[0]["lr"] = 0.8
+        arguments = {"step_size": 2, "gamma": 0.5} if make == "StepLR" else {"T_max": 8, "eta_min": 0.01}
+        library = torch.optim.lr_scheduler
+        schedules = getattr(tinycnn.optim, make)(ours, **arguments), getattr(library, make)(theirs, **arguments)
+        for epoch in range(7):
+            if epoch == 3:
+                ours.lr = theirs.param_groups[0]["lr"] = 0.3
+            theirs.step()
+            for schedule in schedules:
+                schedule.step()
+            assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
+
+
+def test_two_schedules_multiply():
+    optimizer = SGD([tinycnn.tensor([1.0], requires_grad=True)], lr=1.0)
+    schedules = StepLR(optimizer, 1, gamma=0.5), StepLR(optimizer, 2, gamma=0.1)
+    found = []
+    for _ in range(4):
+        for schedule in schedules:
+            schedule.step()
+        found.append(optimizer.lr)
+    assert found == pytest.approx([0.5, 0.25 * 0.1, 0.125 * 0.1, 0.0625 * 0.01])
+
+
+def test_error_for_a_rate_set_by_hand_when_the_schedule_is_down_at_its_least():
+    optimizer = SGD([tinycnn.tensor([1.0], requires_grad=True)], lr=1.0)
+    schedule = CosineAnnealingLR(optimizer, T_max=1)
+    schedule.step()
+    optimizer.lr = 0.5
+    with pytest.raises(RuntimeError, match="the schedule has come down to 0, .* set to 0.5; make"):
+        schedule.step()

@@ -1,4 +1,5 @@
 import signal
+import warnings
 
 import fakecupy
 import numpy as np
@@ -9,9 +10,9 @@ from tinycnn import Tensor
 from tinycnn.autograd.tape import is_grad_enabled
 from tinycnn.backend import device_of, to_device
 from tinycnn.data import Batches, scale
-from tinycnn.execution import GraphStep, Step
-from tinycnn.nn import CrossEntropyLoss
-from tinycnn.optim import OneCycleLR, StepLR
+from tinycnn.execution import GraphStep, Step, make_step
+from tinycnn.nn import Conv2d, CrossEntropyLoss, Linear, ReLU, Sequential
+from tinycnn.optim import SGD, OneCycleLR, StepLR
 from tinycnn.training import Epoch, NonFiniteLoss, Observer, Point, Run, evaluate, train
 
 
@@ -165,10 +166,222 @@ def test_every_observer_hears_of_the_end_whatever_the_others_do(task):
             raise OSError("still full")
 
     task, noting = task(), Noting()
-    with pytest.raises(OSError, match="still full") as caught:
+    with pytest.warns(RuntimeWarning, match="still full"), pytest.raises(OSError, match="the disk is full"):
         train(Pretended(task), task.batches, task.test_batches, epochs=1, observers=[Failing(), noting])
-    assert "the disk is full" in str(caught.value.__context__)
     assert noting.told[-1] == ("end",)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid) ")
+def test_an_error_at_the_end_never_hides_the_one_that_ended_the_run(task):
+    class Full(Observer):
+        def on_end(self, run):
+            raise OSError("no space left")
+
+    class CtrlC(Observer):
+        def on_batch(self, run):
+            raise KeyboardInterrupt
+
+    task = task(lr=1e39)
+    with pytest.warns(RuntimeWarning, match="no space left"), task.step() as step, pytest.raises(NonFiniteLoss):
+        train(step, task.batches, task.test_batches, 2, [Full()])
+    task = type(task)
+    with pytest.warns(RuntimeWarning, match="no space left"), pytest.raises(KeyboardInterrupt):
+        task = task()
+        train(Pretended(task), task.batches, task.test_batches, 1, [CtrlC(), Full()])
+
+
+class Decoration(Observer):
+    essential = False
+
+    def __init__(self, method):
+        self.calls = 0
+        setattr(self, method, self.fail)
+
+    def fail(self, *arguments):
+        self.calls += 1
+        raise BrokenPipeError("nobody looks")
+
+
+@pytest.mark.parametrize("method", ["on_start", "on_point", "on_batch", "on_epoch_end", "on_end"])
+def test_an_observer_that_only_shows_steps_aside_with_one_warning(task, method):
+    task, decoration, noting = task(), Decoration(method), Noting()
+    with pytest.warns(RuntimeWarning, match="Decoration steps aside, training goes on: .*nobody looks") as caught:
+        run = train(Pretended(task), task.batches, task.test_batches, epochs=2, observers=[decoration, noting])
+    assert len(caught) == 1 and decoration.calls == 1
+    assert run.epoch == 2 and noting.told[-1] == ("end",)
+
+
+def test_warnings_that_are_errors_do_not_end_training_either(task):
+    task = task()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = train(Pretended(task), task.batches, task.test_batches, epochs=2, observers=[Decoration("on_point")])
+    assert run.epoch == 2
+
+
+def test_an_observer_that_never_began_hears_of_no_end(task):
+    class Refusing(Observer):
+        def on_start(self, run):
+            raise RuntimeError("not here")
+
+    task, noting = task(), Noting()
+    with pytest.raises(RuntimeError, match="not here"):
+        train(Pretended(task), task.batches, task.test_batches, epochs=1, observers=[Refusing(), noting])
+    assert noting.told == []
+
+
+# One run after another
+
+
+def test_training_again_goes_on_with_new_orders(task):
+    """`for lr in rates: train(..., epochs=1)` is the same as three epochs at once."""
+    whole, parts = task(momentum=0.5), task(momentum=0.5)
+    with whole.step() as step:
+        run = train(step, whole.batches, whole.test_batches, epochs=3)
+    with parts.step() as step:
+        runs = [train(step, parts.batches, parts.test_batches, epochs=1) for _ in range(3)]
+    assert parts.bits() == whole.bits()
+    assert [r.result.train_loss for r in runs] == [e.train_loss for e in run.history if isinstance(e, Epoch)]
+
+
+def test_a_for_loop_after_training_has_an_order_of_its_own(task):
+    one = task(images=40)
+    first = [y.tolist() for _, y in one.batches.from_batch(0, 0)]
+    train(Pretended(one), one.batches, one.test_batches, epochs=1)
+    again = [y.tolist() for _, y in one.batches]
+    assert again != first and again == [y.tolist() for _, y in one.batches.from_batch(1, 0)]
+
+
+def test_evaluate_gives_every_layer_its_own_mode_back(task):
+    task = task(dropout=0.3)
+    task.net[3].eval()
+    with task.step() as step:
+        evaluate(step, task.test_batches)
+        evaluate(task.net, task.test_batches)
+    assert [layer.training for layer in task.net] == [True, True, True, False, True]
+
+
+# Labels of other shapes, and other tasks
+
+
+def pixels(rng, images=20, ignored=0.0):
+    """4x4 images whose pixels are to be told apart by their brightness: a class for each."""
+    x = rng.integers(0, 256, (images, 1, 4, 4), np.uint8)
+    y = (x[:, 0] // 86).astype(np.int64)
+    y[rng.random(y.shape) < ignored] = -100
+    return x, y
+
+
+@pytest.mark.parametrize("ignored", [0.0, 0.4])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_accuracy_per_pixel_is_a_share(rng, ignored, reduction):
+    x, y = pixels(rng, ignored=ignored)
+    net, loss = Sequential(Conv2d(1, 3, 1)), CrossEntropyLoss(reduction=reduction)
+    batches, test = Batches(x, y, 6), Batches(x, y, 7, shuffle=False)
+    with make_step(net, loss, SGD(net.parameters(), lr=0.0), "plain") as step:
+        run = train(step, batches, test, epochs=1)
+    logits, used = net(Tensor(scale(x))), y != -100
+    right = (logits.numpy().argmax(1) == y)[used].mean()
+    mean = CrossEntropyLoss()(logits, y).item()
+    assert run.result.test_acc == run.result.train_acc == pytest.approx(right)
+    assert run.result.test_loss == pytest.approx(mean, rel=1e-5)
+    assert run.result.train_loss == pytest.approx(mean, rel=1e-5)
+
+
+def test_a_batch_whose_labels_are_all_ignored_counts_for_nothing(task):
+    task = task(images=40)
+    labels = task.test_batches.labels.copy()
+    labels[:8] = -100  # the whole first batch
+    some = Batches(task.test_batches.images, labels, 8, shuffle=False)
+    rest = Batches(task.test_batches.images[8:], labels[8:], 8, shuffle=False)
+    with np.errstate(invalid="ignore"):
+        assert evaluate(task.net, some) == pytest.approx(evaluate(task.net, rest))
+
+
+def test_another_task_is_refused_by_name_before_anything_is_learnt(task, rng):
+    net = Sequential(Linear(3, 1))
+    before = net.state_dict()
+    x, y = rng.normal(size=(20, 3)).astype(np.float32), rng.normal(size=(20, 1)).astype(np.float32)
+    with make_step(net, lambda z, t: ((z - Tensor(t)) ** 2).mean(), SGD(net.parameters(), lr=0.1), "plain") as step:
+        for attempt in (
+            lambda: train(step, Batches(x, y, 4), Batches(x, y, 4), 1),
+            lambda: evaluate(step, Batches(x, y, 4)),
+            lambda: step(x, y),
+        ):
+            with pytest.raises(TypeError, match=r"labels are float32 \(20, 1\), expected integers.* write the loop"):
+                attempt()
+    assert all((before[name] == value).all() for name, value in net.state_dict().items())
+
+
+def test_labels_of_another_shape_than_the_logits_are_refused_by_name(rng):
+    net = Sequential(Linear(3, 4))
+    x, y = rng.normal(size=(6, 3)).astype(np.float32), rng.integers(0, 2, (6, 4))
+    with (
+        make_step(net, lambda z, t: (z * 0).sum(), SGD(net.parameters(), 0.1), "plain") as step,
+        pytest.raises(ValueError, match=r"step: right answers .* logits \(6, 4\) and labels \(6, 4\)"),
+    ):
+        step(x, y)
+
+
+@pytest.mark.parametrize("batches", [[(1, 2)], (), 3], ids=str)
+def test_what_is_no_batches_is_refused_by_name(task, batches):
+    task = task()
+    with pytest.raises(TypeError, match=r"train: batches are a (list|tuple|int), expected tinycnn.data.Batches"):
+        train(Pretended(task), batches, task.test_batches, 1)
+
+
+def test_a_net_without_parameters_can_be_evaluated(rng):
+    x = rng.uniform(size=(20, 3)).astype(np.float32)
+    assert evaluate(Sequential(ReLU()), Batches(x, x.argmax(1), 7))[1] == 1.0
+
+
+# An optimiser of one's own
+
+
+class OwnMomentum:
+    """The book's way, with a state of its own."""
+
+    def __init__(self, params, lr):
+        self.params, self.lr, self.steps, self.v = list(params), lr, 0, {}
+
+    def zero_grad(self):
+        for p in self.params:
+            p.grad = None
+
+    def step(self):
+        self.steps += 1
+        for i, p in enumerate(self.params):
+            self.v[i] = 0.5 * self.v.get(i, 0) + p.grad.data
+            p.data -= self.lr * self.v[i]
+
+
+def test_an_optimizer_of_ones_own_trains(task):
+    ours, theirs = task(momentum=0.5), task(momentum=0.5)
+    theirs.optimizer = OwnMomentum(theirs.net.parameters(), ours.optimizer.lr)
+    for one in (ours, theirs):
+        with one.step() as step:
+            train(step, one.batches, one.test_batches, 2)
+    for name, value in ours.net.state_dict().items():
+        np.testing.assert_allclose(theirs.net.state_dict()[name], value, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:(overflow|invalid) ")
+def test_where_it_blows_up_is_found_with_its_own_state(task):
+    task = task()
+    task.optimizer = OwnMomentum(task.net.parameters(), 1e39)
+    with (
+        task.step() as step,
+        pytest.raises(NonFiniteLoss, match="in epoch 1, batch 1 of 7\n  first not finite: the .*after its update"),
+    ):
+        train(step, task.batches, task.test_batches, 1)
+    assert task.optimizer.steps <= 2
+
+
+def test_an_optimizer_that_lacks_something_is_refused_by_name(task):
+    task = task()
+    task.optimizer = type("Own", (), {"params": list(task.net.parameters()), "step": lambda self: None})()
+    with pytest.raises(TypeError, match="the optimizer, a .*Own, has no lr and no zero_grad"):
+        train(Pretended(task), task.batches, task.test_batches, 1)
 
 
 def test_a_schedule_moves_after_each_epoch(task):
@@ -185,13 +398,27 @@ def test_a_schedule_moves_after_each_epoch(task):
 
 
 class Interrupting(Observer):
-    def __init__(self, batch, times=1):
-        self.batch, self.times = batch, times
+    def __init__(self, batch, times=1, number=signal.SIGINT):
+        self.batch, self.times, self.number = batch, times, number
 
     def on_batch(self, run):
         if run.epoch * run.num_batches + run.batch == self.batch:
             for _ in range(self.times):
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.number)
+
+
+def test_sigterm_is_taken_like_ctrl_c_and_the_second_does_what_it_always_does(task):
+    task, heard = task(), []
+    usual = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
+    mine = signal.getsignal(signal.SIGTERM)
+    try:
+        run = train(Pretended(task), task.batches, task.test_batches, 4, [Interrupting(9, number=signal.SIGTERM)])
+        assert run.interrupted and run.stopped_by == "SIGTERM" and (run.epoch, run.batch) == (1, 3) and not heard
+        run = train(Pretended(task), task.batches, task.test_batches, 4, [Interrupting(9, 2, signal.SIGTERM)])
+        assert run.interrupted and heard == [signal.SIGTERM]
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, usual)
 
 
 def test_ctrl_c_ends_after_the_next_batch_with_the_result_so_far(task):
@@ -273,7 +500,7 @@ def on_device(task):
 def test_a_run_on_the_device_waits_only_to_measure(task, fake_cupy, where):
     here, there = task(images=12 * 8, momentum=0.5), on_device(task(images=12 * 8, momentum=0.5))
     if where == "images on the host":
-        there.batches = here.batches
+        there.batches = task(images=12 * 8).batches
     waits = []
 
     class Looking(Observer):

@@ -1,8 +1,10 @@
 import json
+import os
 
 import pytest
 
 from tinycnn.training import Epoch, MetricsFile, Observer, Point, Run, read_metrics, train
+from tinycnn.training.run import as_row
 
 POINT = {"kind", "epoch", "batch", "x", "lr", "train_loss", "train_acc"}
 EPOCH = {"kind", "epoch", "x", "lr", "train_loss", "train_acc", "test_loss", "test_acc"}
@@ -80,3 +82,43 @@ def test_a_file_that_is_none(text, words, tmp_path):
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=f"metrics.jsonl.*{words}"):
         read_metrics(path)
+
+
+@pytest.mark.parametrize("content", [b'{"kind": "\xff\xfe"}\n', b"[" * 100_000 + b"\n"], ids=["bad UTF-8", "deep"])
+def test_a_file_that_somebody_made_up(content, tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"metrics.jsonl, line 1: not JSON"):
+        read_metrics(path)
+
+
+def test_two_runs_do_not_write_one_file(task, tmp_path):
+    pytest.importorskip("fcntl")
+    path, one, two = tmp_path / "metrics.jsonl", task(), task()
+    first, second = MetricsFile(path, {"run": 1}), MetricsFile(path, {"run": 2})
+
+    class Beside(Observer):
+        def on_epoch_end(self, run, result):
+            with two.step() as step, pytest.raises(RuntimeError, match=r"metrics.jsonl: another run is writing"):
+                train(step, two.batches, two.test_batches, 1, [second])
+
+    with one.step() as step:
+        run = train(step, one.batches, one.test_batches, 2, [first, Beside()])
+    about, rows = read_metrics(path)
+    assert about["run"] == 1 and rows == [as_row(record) for record in run.history]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a device that is full")
+def test_a_full_disk_does_not_end_training(task, tmp_path):
+    metrics, task = MetricsFile(tmp_path / "metrics.jsonl", {}), task()
+
+    class Full(Observer):
+        def on_batch(self, run):
+            if not metrics.file.closed:
+                full = os.open("/dev/full", os.O_WRONLY)
+                os.dup2(full, metrics.file.fileno())
+                os.close(full)
+
+    with pytest.warns(RuntimeWarning, match="MetricsFile steps aside, .*No space left"), task.step() as step:
+        run = train(step, task.batches, task.test_batches, 2, [Full(), metrics])
+    assert run.epoch == 2

@@ -115,7 +115,9 @@ def test_a_bar_on_a_terminal_keeps_to_its_width(task, columns):
 
 
 @pytest.mark.parametrize(("epoch", "batch", "words"), [(2, 3, "batch 3 of 7 of epoch 3"), (2, 0, "epoch 2")])
-def test_ctrl_c_is_told(epoch, batch, words):
+@pytest.mark.parametrize("by", ["Ctrl-C", "SIGTERM"])
+def test_a_request_to_stop_is_told(epoch, batch, words, by):
     stream = io.StringIO()
-    Progress(stream=stream, bar=False).on_end(Run(epoch=epoch, batch=batch, num_batches=7, interrupted=True))
-    assert stream.getvalue() == f"stopped by Ctrl-C after {words}\n"
+    run = Run(epoch=epoch, batch=batch, num_batches=7, interrupted=True, stopped_by=by)
+    Progress(stream=stream, bar=False).on_end(run)
+    assert stream.getvalue() == f"stopped by {by} after {words}\n"

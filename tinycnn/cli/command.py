@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tinycnn
 from tinycnn.cli import data, doctor, evaluate, explain, export, predict, summary, train
 from tinycnn.cli.parser import Parser
+from tinycnn.files import printable
 
 COMMANDS = (train, evaluate, predict, summary, explain, export, doctor, data)
 
@@ -36,18 +37,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         status: int | None = run(**options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # as it is after `>&-`
+            sys.stdout.flush()
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells have it
-    except BrokenPipeError:  # `tinycnn summary | head`: the reader has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _nobody_reads():  # `tinycnn summary | head`: the reader has enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
         if debug:
             raise
-        print(f"tinycnn {name}: error: {explained(error)}", file=sys.stderr)
+        print(f"tinycnn {name}: error: {printable(explained(error))}", file=sys.stderr)
         return 1
     return status or 0
+
+
+def _nobody_reads() -> bool:
+    """Whether it is the output's reader who is gone, and not some process of the run's own."""
+    try:
+        print(flush=True)
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def parser() -> Parser:

@@ -6,6 +6,7 @@ Read in this order: Report, clear_errors.
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.options import Options
 from tinycnn.data import SHORT_NAMES, Dataset
 from tinycnn.execution import Step
+from tinycnn.files import write_atomically
 from tinycnn.training import curves
 from tinycnn.training.curves import Curves
 from tinycnn.training.metrics import MetricsFile
@@ -66,15 +68,15 @@ class Report:
         self.observers = list(self._observers())
 
     def _observers(self) -> Iterator[Observer]:
-        options = self.options
-        yield Progress(self.label)
-        yield StuckHint(len(self.data.classes), self.step.model, self.say)
+        options = self.options  # what is kept comes before what is shown
         if options.save is not None:
             self.files.append(options.save)
             about = {"dataset": describe(self.data), "options": options.as_dict()}
             model, optimizer = self.step.model, self.step.optimizer
             yield Checkpoints(options.save, model, optimizer, every=options.save_every, about=about)
         yield MetricsFile(self._file("metrics.jsonl"), self.about())
+        yield Progress(self.label)
+        yield StuckHint(len(self.data.classes), self.step.model, self.say)
         if curves.can_draw():
             yield Curves(self._file("curves.png"), f"LeNet on {self.data.name}")
         else:
@@ -108,13 +110,15 @@ class Report:
             f"{prefix}{self.run.examples_per_sec:.1f} examples/sec on {self.device}",
         ]
 
-    def print_result(self) -> None:
-        """Say the result, the whole time, and the files; write result.json."""
+    def print_result(self) -> int:
+        """Say the result, the whole time, and the files; write result.json.  Returns the program's exit status: 143
+        where SIGTERM ended the run, so that whoever sent it knows, else 0."""
         seconds = time.perf_counter() - STARTED
         path = self._file("result.json")
-        path.write_text(json.dumps(self._result(seconds), indent=2) + "\n", encoding="utf-8")
+        write_atomically(path, (json.dumps(self._result(seconds), indent=2) + "\n").encode())
         for line in [*self.lines(), f"{seconds:.1f} s in all", *(f"wrote {path}" for path in self.files)]:
             self.say(line)
+        return 128 + signal.SIGTERM if self.run.stopped_by == "SIGTERM" else 0
 
     def _result(self, seconds: float) -> dict[str, Any]:
         """The content of result.json: the result, what it took, and on what machine."""

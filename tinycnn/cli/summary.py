@@ -6,6 +6,7 @@ from typing import Any
 import tinycnn
 from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.parser import add_checkpoint, add_command, dataset_name, image_shape, open_model
+from tinycnn.files import printable
 from tinycnn.models import LeNet, Net
 
 TEXT = """show the layers of a net, and what they cost
@@ -40,4 +41,4 @@ def origin(saved: Checkpoint) -> str:
     run = saved.about.get("run")
     if isinstance(run, dict) and "epoch" in run:
         words.append(f"epochs complete: {run['epoch']}")
-    return ", ".join(words)
+    return printable(", ".join(words))

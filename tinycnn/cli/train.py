@@ -33,8 +33,8 @@ def add(commands: Any) -> None:
     add_arguments(add_command(commands, "train", run, TEXT, EXAMPLES))
 
 
-def run(**given: Any) -> None:
-    """Train as the options that were given say."""
+def run(**given: Any) -> int:
+    """Train as the options that were given say; returns the exit status."""
     saved = checkpoint.load(given["resume"]) if "resume" in given else None
     options = Options(**given) if saved is None else resumed(saved, given)
     device, reason = resolve_device(options.device)
@@ -58,4 +58,4 @@ def run(**given: Any) -> None:
         if options.report is not None:
             report.add(PageWriter(options.report, net, test_set), options.report)
         train(step, batches, test_batches, options.epochs, report.observers, report.run)
-    report.print_result()
+    return report.print_result()

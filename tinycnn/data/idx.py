@@ -11,7 +11,6 @@ Files come from networks and from other people, so nothing in a header is believ
 that it holds that much: a damaged file costs an error message, never memory.
 """
 
-import gzip
 import hashlib
 import math
 import struct
@@ -50,14 +49,39 @@ def read_idx(path: str | PathLike[str]) -> npt.NDArray[np.uint8]:
         start = file.read(256)
         file.seek(0)
         try:
-            if start.startswith(GZIP_MAGIC):
-                with gzip.open(file, "rb") as unpacked:
-                    return _read(unpacked, path)
-            return _read(file, path)
+            return _read(Unpacked(file) if start.startswith(GZIP_MAGIC) else file, path)
         except EOFError as error:
             raise IdxError(path, "the gzip data ends too early: the file is truncated") from error
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except zlib.error as error:
             raise IdxError(path, f"the gzip data is damaged ({error})") from error
+
+
+class Unpacked:
+    """The content of a gzip file, read piece by piece.
+
+    zlib alone: Python's gzip module reads names and comments in headers byte by byte, which one of 50 MB makes slow.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.member = zlib.decompressobj(wbits=31)  # 31: with gzip's header and checksum
+        self.waiting = b""  # bytes of the file that are still to be unpacked
+
+    def read(self, size: int) -> bytes:
+        """The next `size` bytes, less at the end.  EOFError where the file is truncated, zlib.error where damaged."""
+        found = b""
+        while len(found) < size:
+            if self.member.eof:
+                self.waiting = (self.member.unused_data or self.file.read(CHUNK)).lstrip(b"\0")  # padding of tapes
+                if not self.waiting:
+                    break
+                self.member = zlib.decompressobj(wbits=31)
+            self.waiting = self.waiting or self.file.read(CHUNK)
+            if not self.waiting:
+                raise EOFError
+            found += self.member.decompress(self.waiting, size - len(found))
+            self.waiting = self.member.unconsumed_tail
+        return found
 
 
 def idx_header(shape: tuple[int, ...]) -> bytes:
@@ -74,7 +98,7 @@ def idx_sha256(*arrays: npt.NDArray[np.uint8]) -> str:
     return digest.hexdigest()
 
 
-def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> npt.NDArray[np.uint8]:
+def _read(file: BinaryIO | Unpacked, path: Path) -> npt.NDArray[np.uint8]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0":
         raise IdxError(path, f"not an IDX file but {_looks_like(magic + file.read(256))}")
@@ -87,8 +111,8 @@ def _read(file: BinaryIO | gzip.GzipFile, path: Path) -> npt.NDArray[np.uint8]:
     if len(sizes) < 4 * dimensions:
         raise IdxError(path, f"the header ends after {4 + len(sizes)} bytes, expected {4 + 4 * dimensions}")
     shape = struct.unpack(f">{dimensions}I", sizes)
-    expected = math.prod(shape)
-    if expected > MAX_BYTES:
+    expected, most = math.prod(shape), math.prod(size or 1 for size in shape)  # no array has sizes beyond an address
+    if most > MAX_BYTES:
         raise IdxError(path, f"the header promises {shape}, {expected} bytes; the most read here is {MAX_BYTES}")
 
     numbers = bytearray()

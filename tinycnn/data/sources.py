@@ -7,6 +7,7 @@ names and sizes as Fashion-MNIST's, are never mistaken for them.
 
 import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,14 +75,19 @@ SOURCES = (FASHION, MNIST_DIGITS)
 
 
 def cache_folder() -> Path:
-    """The folder for downloads: $XDG_CACHE_HOME/tinycnn, or tinycnn in the system's folder for user caches."""
+    """The folder for downloads: $XDG_CACHE_HOME/tinycnn, or tinycnn in the system's folder for user caches, or in that
+    for temporary files where the user has no home: what is found in it is verified like everything."""
     if cache := os.environ.get("XDG_CACHE_HOME"):
         return Path(cache) / "tinycnn"
+    try:
+        home = Path.home()
+    except RuntimeError:  # a container's user without a name
+        return Path(tempfile.gettempdir()) / "tinycnn"
     if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "tinycnn"
+        return home / "Library" / "Caches" / "tinycnn"
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "tinycnn"
-    return Path.home() / ".cache" / "tinycnn"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "tinycnn"
+    return home / ".cache" / "tinycnn"
 
 
 def search_folders(source: Source, data_dir: Folder | None) -> list[Path]:

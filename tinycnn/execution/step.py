@@ -13,6 +13,7 @@ from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
 Loss: TypeAlias = Callable[[Tensor, Array], Tensor]  # logits (N, C, ...) and labels (N, ...) -> one number
+OTHER_TASKS = "for another task write the loop yourself: loss(model(x), y).backward() and optimizer.step()"
 Result: TypeAlias = tuple[Any, Any]  # summed loss, correct: Python numbers, or 0-d arrays that are still on a GPU
 
 
@@ -31,12 +32,13 @@ class Course(Protocol):
 
 
 class Swept(NamedTuple):
-    """What a step has run at once: one batch, as a rule."""
+    """What a step has run at once: one batch, as a rule.  Of the labels, `counted` count; None is one an example."""
 
     batches: int
     examples: int
     loss_sum: Any
     correct: Any
+    counted: Any = None
 
 
 class Step:
@@ -70,13 +72,24 @@ class Step:
         device = self.optimizer.params[0].device
         for x, y in batches.from_batch(course.epoch, course.batch):
             course.clock.start()
-            yield Swept(1, len(y), *self(to_device(x, device), to_device(y, device)))
+            y = to_device(y, device)
+            yield self._swept(y, *self(to_device(x, device), y))
 
     def evaluate_all(self, batches: Batches) -> Iterator[Swept]:
         """Evaluate on all batches, wherever they lie."""
         device = self.optimizer.params[0].device
         for x, y in batches.from_batch(0, 0):
-            yield Swept(1, len(y), *self.evaluate(to_device(x, device), to_device(y, device)))
+            y = to_device(y, device)
+            yield self._swept(y, *self.evaluate(to_device(x, device), y))
+
+    def _swept(self, y: Array, loss_sum: Any, correct: Any) -> Swept:
+        """A batch with its loss summed over the labels that count: all but those that the loss ignores."""
+        ignored = getattr(self.loss, "ignore_index", None)
+        counted: Any = y.size if ignored is None else number((y != ignored).sum())
+        share = (1 if getattr(self.loss, "reduction", "mean") == "sum" else counted) / len(y)
+        if isinstance(counted, int):
+            return Swept(1, len(y), loss_sum * share if counted else 0.0, correct, counted)  # else the mean is 0 / 0
+        return Swept(1, len(y), array_module(counted).where(counted > 0, loss_sum * share, 0), correct, counted)
 
     def close(self) -> None:
         """Give back what the step holds: threads, processes, shared memory.  The parameters stay as they are."""
@@ -95,6 +108,11 @@ def as_input(x: Array, parameter: Tensor) -> Tensor:
 
 def count_correct(logits: Tensor, y: Array) -> Any:
     """How many of the largest logits (N, C, ...) are those of the labels (N, ...)."""
+    if logits.ndim < 2 or (logits.shape[0], *logits.shape[2:]) != y.shape:
+        raise ValueError(
+            f"step: right answers are counted for logits (N, C, ...) and labels (N, ...), got logits {logits.shape} "
+            f"and labels {y.shape}; {OTHER_TASKS}"
+        )
     return (logits.data.argmax(axis=1) == y).sum()
 
 
@@ -111,9 +129,13 @@ def number(x: Any) -> Any:
 
 
 def check_batch(x: Array, y: Array) -> None:
-    """ValueError unless there is at least one example, and a label for each."""
+    """ValueError unless there is at least one example, and a label for each; TypeError unless those are classes."""
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(
             f"step: got {len(x)} examples and {len(y)} labels, expected as many labels as examples, at least one "
             f"(x {x.shape}, y {y.shape})"
+        )
+    if y.dtype.kind not in "iub":
+        raise TypeError(
+            f"step: labels are {y.dtype} {y.shape}, expected integers, the numbers of classes; {OTHER_TASKS}"
         )

@@ -23,13 +23,30 @@ class Schedule:
         raise NotImplementedError
 
     def step(self) -> None:
-        """An epoch (or batch) has passed: set the optimiser's lr for the next."""
+        """An epoch (or batch) has passed: set the optimiser's lr for the next.
+
+        A rate that was set in between, by hand or by another schedule, is scaled from then on, as in torch.
+        """
+        self._follow()
         self.last_epoch += 1
         self._set()
 
     def _set(self) -> None:
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = self.rate(self.last_epoch, base)
+
+    def _follow(self) -> None:
+        """Where a group's rate is not the one that was set here, let it be this epoch's: its base rate moves along."""
+        for i, group in enumerate(self.optimizer.param_groups):
+            lr, expected = float(group["lr"]), self.rate(self.last_epoch, self.base_lrs[i])
+            if lr != expected:
+                least, most = (self.rate(self.last_epoch, base) for base in (0.0, 1.0))  # and straight between
+                if least == most:
+                    raise RuntimeError(
+                        f"{type(self).__name__}: the schedule has come down to {expected:g}, and the optimizer's lr "
+                        f"was set to {lr:g}; make a new schedule to go on from there"
+                    )
+                self.base_lrs[i] = (lr - least) / (most - least)
 
     def state_dict(self) -> dict[str, Any]:
         """All numbers of the schedule, by name."""
@@ -205,6 +222,9 @@ class OneCycleLR(Schedule):
         if self.anneal_strategy == "linear":
             return a + (b - a) * done
         return b + (a - b) / 2 * (1 + math.cos(math.pi * done))
+
+    def _follow(self) -> None:
+        """The cycle is its own: no other rate has a place in it."""
 
     def rate(self, epoch: int, base: float) -> float:
         first = self.max_lr / self.div_factor

@@ -35,6 +35,8 @@ class Curves(Observer):
     matplotlib is not installed.
     """
 
+    essential = False
+
     def __init__(self, path: str | Path, title: str = "", live: bool = True, pause: float = 1.0) -> None:
         if not can_draw():
             raise RuntimeError(f"Curves: matplotlib is not installed; {TO_INSTALL}")
@@ -73,7 +75,7 @@ def png_of(history: Sequence[Record], epochs: int, title: str = "") -> bytes:
     buffer = io.BytesIO()
     figure = draw_curves(history, epochs, title)
     FigureCanvasAgg(figure)
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, backend="agg")
     return buffer.getvalue()
 
 

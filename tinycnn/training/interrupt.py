@@ -1,37 +1,49 @@
-"""interrupt: Ctrl-C as a request to stop in good order."""
+"""interrupt: Ctrl-C, and the SIGTERM of docker stop and batch systems, as requests to stop in good order."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
 
 class Stop:
-    """Whether somebody has asked to stop."""
+    """Whether somebody has asked to stop, and how."""
 
-    requested = False
+    by: str | None = None
+
+    @property
+    def requested(self) -> bool:
+        return self.by is not None
 
 
 @contextmanager
-def stop_on_ctrl_c() -> Iterator[Stop]:
-    """Within this block the first Ctrl-C sets `requested` and no more; the second interrupts as it always does.
+def stop_when_asked() -> Iterator[Stop]:
+    """Within this block the first Ctrl-C or SIGTERM says so in `by` and no more; the second does what it always does.
 
-    Outside the main thread, and where Ctrl-C is being ignored (nohup), it stays as it is.
+    Outside the main thread, and where a signal is being ignored (nohup), it stays as it is.
     """
     stop = Stop()
-    usual = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+    usual: dict[int, Any] = {number: signal.getsignal(number) or signal.SIG_DFL for number in SIGNALS}
 
     def request(number: int, frame: FrameType | None) -> None:
-        stop.requested = True
-        signal.signal(signal.SIGINT, usual)
+        stop.by = SIGNALS[signal.Signals(number)]
+        restore()
+
+    def restore() -> None:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
     try:
-        if usual != signal.SIG_IGN:
-            signal.signal(signal.SIGINT, request)
+        for number, handler in usual.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, request)
     except ValueError:  # only the main thread may say what a signal does
         yield stop
         return
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, usual)
+        restore()

@@ -22,6 +22,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+try:
+    import fcntl
+except ImportError:  # Windows lets nobody lock a file in this way
+    fcntl = None  # type: ignore[assignment]  # then nothing is locked
+
 from tinycnn.training.observers import Observer
 from tinycnn.training.run import Epoch, Point, Run, as_row
 
@@ -29,7 +34,7 @@ from tinycnn.training.run import Epoch, Point, Run, as_row
 class MetricsFile(Observer):
     """Writes every measurement to `path`, a new file; a run that goes on writes its history first.
 
-    `about` is the first line's content.
+    `about` is the first line's content.  RuntimeError at the start where another run is writing that file.
     """
 
     def __init__(self, path: str | Path, about: Mapping[str, Any]) -> None:
@@ -38,10 +43,11 @@ class MetricsFile(Observer):
 
     def on_start(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = self.path.open("w", encoding="utf-8", newline="\n")
+        self.file = _alone(self.path)
         self._write({"kind": "run", **self.about})
         for record in run.history:
             self._write(as_row(record))
+        self.essential = False  # a disk that is full is no reason to lose the training
 
     def on_point(self, run: Run, point: Point) -> None:
         self._write(as_row(point))
@@ -59,16 +65,31 @@ class MetricsFile(Observer):
             self.file.flush()
 
 
+def _alone(path: Path) -> TextIO:
+    """The file, emptied, and locked for as long as it is open; RuntimeError where another run has locked it."""
+    file = path.open("a", encoding="utf-8", newline="\n")
+    if fcntl is not None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise RuntimeError(
+                f"{path}: another run is writing this file; give each run a folder of its own (--out DIR)"
+            ) from error
+    file.truncate(0)
+    return file
+
+
 def read_metrics(path: str | Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The first line of a metrics file, and the others; ValueError names a line that is not a JSON object."""
     rows = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(Path(path).read_bytes().splitlines(), 1):
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ValueError(f"{path}, line {number}: not JSON ({error})") from error
         if not isinstance(row, dict):
-            raise ValueError(f"{path}, line {number}: expected a JSON object, got {line[:40]}")
+            raise ValueError(f"{path}, line {number}: expected a JSON object, got {line[:40].decode()}")
         rows.append(row)
     if not rows:
         raise ValueError(f"{path}: the file is empty")

@@ -17,9 +17,11 @@ class Progress(Observer):
     of a data set that is not the usual one.
     """
 
+    essential = False
+
     def __init__(self, label: str = "", stream: TextIO | None = None, bar: bool | None = None) -> None:
         if bar is None:
-            bar = (stream or sys.stderr).isatty() and importlib.util.find_spec("tqdm") is not None
+            bar = _is_terminal(stream or sys.stderr) and importlib.util.find_spec("tqdm") is not None
         self.label, self.stream, self.wanted = label, stream, bar
         self.bar: Any = None
         self.since = 0, 0.0  # examples trained and seconds, when this epoch began
@@ -51,7 +53,7 @@ class Progress(Observer):
         self._close_bar()
         if run.interrupted:
             batch = f"batch {run.batch} of {run.num_batches} of epoch {run.epoch + 1}"
-            self._print(f"stopped by Ctrl-C after {batch if run.batch else f'epoch {run.epoch}'}")
+            self._print(f"stopped by {run.stopped_by} after {batch if run.batch else f'epoch {run.epoch}'}")
 
     def _found(self, run: Run, record: Point | Epoch, short: bool = False) -> str:
         trained, seconds = self.since
@@ -92,9 +94,14 @@ class Progress(Observer):
             self.bar = None
 
 
+def _is_terminal(stream: TextIO | None) -> bool:
+    """Whether people sit at the other end; a program without a console has no streams, and others put in their own."""
+    return stream is not None and bool(getattr(stream, "isatty", lambda: False)())
+
+
 def _columns(stream: TextIO) -> int:
     """The width of a terminal, 0 where it is not known."""
     try:
         return os.get_terminal_size(stream.fileno()).columns
-    except OSError:  # a file, a pipe, or no file at all
+    except (OSError, AttributeError):  # a file, a pipe, or no file at all
         return 0

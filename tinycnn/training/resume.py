@@ -9,6 +9,7 @@ from typing import Any
 
 from tinycnn.checkpoint import Checkpoint, CheckpointError, save
 from tinycnn.data import Dataset
+from tinycnn.files import check_writable
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 from tinycnn.training.observers import Observer
@@ -39,6 +40,7 @@ class Checkpoints(Observer):
 
     def on_start(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(self.path)  # now, and not after the first epoch
         self.complete = self._complete(run)
 
     def on_batch(self, run: Run) -> None:

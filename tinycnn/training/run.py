@@ -44,7 +44,7 @@ class Epoch:
 
 
 Record = Point | Epoch
-WHOLE = ("epoch", "batch", "num_batches", "correct", "examples", "trained")  # numbers that count something
+COUNTS = ("first_epoch", "epoch", "batch", "num_batches", "correct", "examples", "counted", "trained")  # whole numbers
 KINDS: dict[str, type[Point] | type[Epoch]] = {"point": Point, "epoch": Epoch}
 
 
@@ -81,6 +81,8 @@ class Run:
     epoch        epochs that are complete
     batch        batches of the next one that are done
     loss_sum, correct, examples    their sums, from which the running means follow
+    counted      labels in these sums: as a rule one an example, and without those that the loss ignores
+    first_epoch  which of the batches' orders the first epoch has: not 0 where they were trained on before
     history      every Point and Epoch so far, in order
     trained      examples in all steps, which took clock.seconds
     """
@@ -90,6 +92,8 @@ class Run:
     loss_sum: Any = 0.0  # a number, or an array of no axes that is still on a GPU
     correct: Any = 0
     examples: int = 0
+    counted: Any = 0
+    first_epoch: int = 0
     history: list[Record] = field(default_factory=list)
     trained: int = 0
     clock: Clock = field(default_factory=Clock)
@@ -98,14 +102,16 @@ class Run:
     num_batches: int = 0
     interrupted: bool = False
     rate_per_batch: bool = False  # whether the learning rate changes with each batch
+    stopped_by: str | None = None  # "Ctrl-C" or "SIGTERM"
     result: Epoch | None = None  # of the last epoch, or of as much of it as there was
 
-    def count(self, loss_sum: Any, correct: Any, examples: int, batches: int = 1) -> None:
-        """So many batches more, one as a rule."""
+    def count(self, loss_sum: Any, correct: Any, examples: int, batches: int = 1, counted: Any = None) -> None:
+        """So many batches more, one as a rule, in which so many labels count, by default one an example."""
         self.batch += batches
         self.loss_sum = self.loss_sum + loss_sum  # not +=, which would write into the step's own array
         self.correct = self.correct + correct
         self.examples += examples
+        self.counted = self.counted + (examples if counted is None else counted)
         self.trained += examples
 
     def next_point(self, batch: int) -> int:
@@ -124,8 +130,8 @@ class Run:
 
     def means(self) -> tuple[float, float]:
         """Loss and accuracy over the epoch so far, 0 before its first batch.  Waits for a GPU."""
-        self.loss_sum, self.correct = float(self.loss_sum), int(self.correct)
-        return self.loss_sum / max(1, self.examples), self.correct / max(1, self.examples)
+        self.loss_sum, self.correct, self.counted = float(self.loss_sum), int(self.correct), int(self.counted)
+        return self.loss_sum / max(1, self.counted), self.correct / max(1, self.counted)
 
     def add_point(self, lr: float) -> Point:
         """Measure now."""
@@ -144,7 +150,7 @@ class Run:
         self.result = self.measured(lr, test_loss, test_acc)
         self.history.append(self.result)
         self.epoch, self.batch = self.epoch + 1, 0
-        self.loss_sum, self.correct, self.examples = 0.0, 0, 0
+        self.loss_sum, self.correct, self.examples, self.counted = 0.0, 0, 0, 0
         return self.result
 
     @property
@@ -158,8 +164,7 @@ class Run:
         """Everything that a run which goes on needs; waits for a GPU."""
         self.means()
         self.clock.stop()
-        names = ("epoch", "batch", "num_batches", "loss_sum", "correct", "examples", "trained")
-        numbers = {name: getattr(self, name) for name in names}
+        numbers = {name: getattr(self, name) for name in (*COUNTS, "loss_sum")}
         return {**numbers, "seconds": self.clock.seconds, "history": [as_row(record) for record in self.history]}
 
     @classmethod
@@ -171,6 +176,8 @@ class Run:
         for row in (state, *rows):
             for name, value in row.items():
                 _check(name, value)
+        if missing := [name for name in COUNTS if name not in numbers]:
+            raise KeyError(missing[0])
         if not numbers["batch"] <= numbers["num_batches"]:
             raise ValueError(f"batch is {numbers['batch']} of {numbers['num_batches']}")
         run = cls(**numbers, history=history, clock=Clock(float(state["seconds"])))
@@ -182,7 +189,7 @@ def _check(name: str, value: Any) -> None:
     """TypeError or ValueError where a number of a saved run cannot be one."""
     if name in ("history", "kind"):
         return
-    if not isinstance(value, int if name in WHOLE else (int, float)) or isinstance(value, bool):
+    if not isinstance(value, int if name in COUNTS else (int, float)) or isinstance(value, bool):
         raise TypeError(f"{name} is {value!r}, expected a number")
-    if not math.isfinite(value) or (name in WHOLE and not 0 <= value < 2**63):
+    if not math.isfinite(value) or (name in COUNTS and not 0 <= value < 2**63):
         raise ValueError(f"{name} is {value!r}")

@@ -17,6 +17,8 @@ class TensorBoard(Observer):
     number of batches since the run began.  RuntimeError where tensorboardX is not installed.
     """
 
+    essential = False
+
     def __init__(self, folder: str | Path) -> None:
         if importlib.util.find_spec("tensorboardX") is None:
             raise RuntimeError(f"TensorBoard: tensorboardX is not installed; {TO_INSTALL}")

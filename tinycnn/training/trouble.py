@@ -4,8 +4,10 @@ A step that went wrong has spoilt the parameters already, so Watch keeps a copy 
 From there it takes the same steps again, slowly, until it meets the first number that is not finite.
 """
 
+import copy
 import math
 from collections.abc import Callable
+from typing import Any
 
 from tinycnn import random
 from tinycnn.backend import to_device
@@ -58,9 +60,7 @@ class Watch(Observer):
         optimizer = self.step.optimizer
         self.kept_at = run.epoch, run.batch
         self.params = [p.data.copy() for p in optimizer.params]
-        self.buffers = {
-            name: [None if v is None else v.copy() for v in buffers] for name, buffers in optimizer.buffers.items()
-        }
+        self.state = _state(optimizer)
         self.random = random.get_state()
 
     def _found(self, run: Run, fact: str) -> NonFiniteLoss:
@@ -79,7 +79,7 @@ class Watch(Observer):
         optimizer = self.step.optimizer
         for p, kept in zip(optimizer.params, self.params, strict=True):
             p.data[...] = kept
-        optimizer.buffers = self.buffers
+        vars(optimizer).update(self.state)
         random.set_state(self.random)
         kept_epoch, first = self.kept_at
         if kept_epoch < run.epoch:
@@ -104,12 +104,23 @@ class Watch(Observer):
         )
 
 
+def _state(optimizer: Any) -> dict[str, Any]:
+    """A copy of what an optimiser remembers, not of its parameters and options; nothing where it cannot be copied."""
+    own = {name: value for name, value in vars(optimizer).items() if name not in ("params", "param_groups", "lr")}
+    try:
+        return copy.deepcopy(own, {id(p): p for p in optimizer.params})
+    except Exception:  # a file, a lock: what happened will be told less exactly
+        return {}
+
+
 class StuckHint(Observer):
     """Says so when an epoch ends no better than guessing: after the first, and once more when patience is at an end.
 
     Sigmoid nets start slowly.  The chapter's stays at ln 10 for 150 to 300 steps, most of its first epoch, so the
     first hint tells whoever trains one to wait.  Other nets get no patience.
     """
+
+    essential = False
 
     def __init__(self, classes: int, model: Module, say: Callable[[str], None] = print) -> None:
         self.classes, self.say = classes, say
