@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tinycnn.autograd.arguments import NUMERIC
 from tinycnn.backend import as_array, batch_first, batch_last, type_name
+from tinycnn.data.augment import Augment
 
 
 class Batches:
@@ -22,8 +23,9 @@ class Batches:
     images is an array (N, C, H, W) and labels (N,), or both of any shape (N, ...), NumPy's, CuPy's or of a library
     whose arrays turn into NumPy's; the batches stay where they are.  The order of an epoch depends on seed and the
     epoch's number alone and is drawn on the CPU, so it is the same on every device, and a run can go on in the middle
-    of an epoch: see from_batch.  drop_last leaves out a last batch that is not full.  Raises TypeError for what is no
-    array of numbers, ValueError for images and labels of different number, batch_size below 1, or a negative seed.
+    of an epoch: see from_batch.  drop_last leaves out a last batch that is not full, and augment changes the images, in
+    each epoch in another way (augment.py).  Raises TypeError for what is no array of numbers, ValueError for images and
+    labels of different number, batch_size below 1, or a negative seed.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Batches:
         shuffle: bool = True,
         seed: int = 0,
         drop_last: bool = False,
+        augment: Augment | None = None,
     ) -> None:
         images, labels = _array("images", images), _array("labels", labels)
         if len(images) != len(labels):
@@ -46,6 +49,7 @@ class Batches:
         self.shuffle = shuffle
         self.seed = seed
         self.drop_last = drop_last
+        self.augment = augment
         self.epoch = 0  # the epoch that the next `for` loop runs, counted from 0; may be set
         self.first_epoch = 0  # which epoch `from_batch` and `order` call 0; see since
 
@@ -59,10 +63,14 @@ class Batches:
 
     def from_batch(self, epoch: int, first: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]]:
         """The batches of an epoch from batch `first` on: how a run resumes.  Leaves self.epoch alone."""
-        order = np.asarray(self.order(epoch), like=self.images)  # to the images' device, once an epoch
+        numbers = self.order(epoch)
+        order = np.asarray(numbers, like=self.images)  # to the images' device, once an epoch
         for batch in range(first, len(self)):
-            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield self.images.take(chosen, axis=0), self.labels.take(chosen, axis=0)
+            place = slice(batch * self.batch_size, (batch + 1) * self.batch_size)
+            images = self.images.take(order[place], axis=0)
+            if self.augment is not None:
+                images = self.augment(images, self.first_epoch + epoch, numbers[place], len(self.images))
+            yield images, self.labels.take(order[place], axis=0)
 
     def since(self, epoch: int) -> "Batches":
         """The same batches, whose epoch 0 has the order of this one's `epoch`: for a run that is not the first."""

@@ -159,8 +159,8 @@ class GraphStep(Step):
 
 
 def _resident(batches: Batches) -> bool:
-    """Whether kernels can gather the batches by themselves: images that lie on the GPU, as bytes."""
-    return device_of(batches.images) == "gpu" and batches.images.dtype == "uint8"
+    """Whether kernels can gather the batches by themselves: images that lie on the GPU, as bytes, and as they are."""
+    return device_of(batches.images) == "gpu" and batches.images.dtype == "uint8" and batches.augment is None
 
 
 def _bytes(images: Array, labels: Array) -> tuple[Array, Array]:
