@@ -10,7 +10,8 @@ import numpy as np
 import tinycnn
 from tinycnn import explain
 from tinycnn import functional as F
-from tinycnn.explain import figures
+from tinycnn.data import Silhouettes
+from tinycnn.explain import figures, trained
 from tinycnn.nn import Conv2d, Sequential
 
 # %% [markdown]
@@ -46,8 +47,10 @@ assert layer.weight.shape == (16, 6, 5, 5) and numbers == 16 * 6 * 25 + 16 == 24
 # Convolve the channels one by one, add the maps and the bias, and the engine's own output appears:
 
 # %%
-rng = np.random.default_rng(3)
-images = rng.uniform(-1, 1, (1, 6, 14, 14)).astype(np.float32)
+net = trained.load().model  # a LeNet that has learnt garments: its kernels look for something
+boot = Silhouettes(train=False, size=80).images[75:76] / np.float32(255)
+images = net[:3](tinycnn.tensor(boot)).numpy()  # six maps of a boot, as the second convolution gets them
+layer = net[3]
 whole = layer(tinycnn.tensor(images)).numpy()
 total = np.zeros_like(whole) + layer.bias.numpy()[:, None, None]
 for c in range(6):
@@ -60,7 +63,8 @@ assert difference < 1e-5
 
 if figures.can_draw():
     trace = explain.trace(Sequential(layer), images, gradient=np.ones_like(whole))
-    print("wrote", figures.save(figures.channel_sum(trace, "conv1", filter=0), "03_channel_sum.png"))
+    strongest = int(whole[0].max(axis=(1, 2)).argmax())  # the filter that answers most to this boot
+    print("wrote", figures.save(figures.channel_sum(trace, "conv1", filter=strongest), "03_channel_sum.png"))
 
 # %% [markdown]
 # ## The smallest convolution
@@ -69,7 +73,7 @@ if figures.can_draw():
 # to the channels of every pixel.  Grey from red, green and blue is such a layer.
 
 # %%
-rgb = rng.uniform(0, 1, (1, 3, 4, 5))
+rgb = np.random.default_rng(3).uniform(0, 1, (1, 3, 4, 5))
 to_grey = np.array([[0.299, 0.587, 0.114]])  # (1, 3): how bright each colour looks
 conv = F.conv2d(tinycnn.tensor(rgb), tinycnn.tensor(to_grey[:, :, None, None])).numpy()[0, 0]
 matrix = (to_grey @ rgb[0].reshape(3, -1)).reshape(4, 5)

@@ -117,6 +117,23 @@ if figures.can_draw():
     print("wrote", figures.save(figure, "06_windows_per_pixel.png"))
 
 # %% [markdown]
+# ## And through a pooling?
+#
+# Each pixel had a quarter's share in an average, so it gets a quarter of its gradient.  A maximum has one winner,
+# which takes all; the others could have been a little different without any effect.
+
+# %%
+image = tinycnn.tensor(np.array([[[[1.0, 2, 0, 0], [3, 4, 2, 0], [0, 0, 7, 9], [4, 0, 8, 8]]]]), requires_grad=True)
+F.avg_pool2d(image, 2).sum().backward()
+print("gradient of the averages:", np.unique(image.grad.numpy()).tolist())
+assert (image.grad.numpy() == 0.25).all()
+image.grad = None
+F.max_pool2d(image, 2).sum().backward()
+print("gradient of the maxima:")
+print(image.grad.numpy()[0, 0].astype(int))
+assert image.grad.numpy()[0, 0].tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
+
+# %% [markdown]
 # ## Exercise
 #
 # For which stride is col2im(im2col(x)) = x, whatever x is?  What must be true of the image's size?  In that one

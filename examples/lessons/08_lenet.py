@@ -96,7 +96,8 @@ assert accuracy(modern, test) > 0.6
 # ## What it sees
 #
 # The maps of every layer for one garment.  The first layer's still look like the garment: edges and areas.  The
-# second's are parts, at a place.  After that there are only numbers.
+# second's are parts, at a place.  After that there are only numbers.  A map after ReLU that is black all over is one
+# whose kernel finds nothing in this garment: every number was below 0, and ReLU has made it 0.
 
 # %%
 if figures.can_draw():
@@ -109,5 +110,6 @@ if figures.can_draw():
 # %% [markdown]
 # ## Exercise
 #
-# Train `net`, the one with the sigmoids, in the same loop.  How long does it stay at 2.303?  Then try `lr=0.9`
-# without momentum, as its authors' successors did.  (`python examples/lenet_fashion.py` is the whole program.)
+# Train `net`, the one with the sigmoids, in the same loop.  How many epochs does it stay at 2.303?  (The loop above
+# runs 3, which is not enough: let it run 60, a few minutes, and stop it once the loss falls below 2.)  Then try
+# `lr=0.9` without momentum, as its authors' successors did.  (`python examples/lenet_fashion.py` is the whole program.)

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -86,6 +87,8 @@ def test_the_shares_of_the_channels_and_the_bias_add_up_to_the_map(traced, layer
     figure = figures.channel_sum(traced, layer, filter, image=1)
     shares = [shown(a) for a in figure.axes if a.get_title().endswith("its share")]
     assert len(shares) == 2
+    kernels = [shown(a) for a in figure.axes if a.get_title() == "its kernel"]
+    np.testing.assert_array_equal(kernels, record.w[filter])
     np.testing.assert_allclose(sum(shares) + record.b[filter], record.out[1, filter], rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(shown(titled(figure, f"map {filter}")), record.out[1, filter])
     first = 2 if filter == 5 else 0  # the second group's channels
@@ -185,6 +188,28 @@ def test_only_a_convolution_has_steps(traced):
     for draw in (figures.conv_step, figures.im2col, figures.channel_sum):
         with pytest.raises(ValueError, match=rf"{draw.__name__}: sigmoid1 is a sigmoid, expected a convolution"):
             draw(traced, "sigmoid1")
+
+
+def test_in_a_notebook_the_picture_appears_under_the_cell(tmp_path, monkeypatch, traced):
+    seen = []
+
+    class ZMQInteractiveShell:
+        pass
+
+    ipython = types.ModuleType("IPython")
+    ipython.version_info = (9, 0)  # matplotlib looks at it
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.Image = lambda filename: open(filename, "rb").read()
+    ipython.display.display = seen.append
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    monkeypatch.setenv("TINYCNN_OUT", str(tmp_path))
+    figure = figures.pictures([np.eye(3)])
+    for shell, shown in ((None, 0), (types.SimpleNamespace(), 0), (ZMQInteractiveShell(), 1)):
+        ipython.get_ipython = lambda shell=shell: shell
+        path = figures.save(figure, "eye.png")
+        assert len(seen) == shown
+    assert seen == [path.read_bytes()]
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch, traced):

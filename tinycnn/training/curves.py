@@ -162,15 +162,20 @@ class Window:
         self.figure.canvas.flush_events()
 
 
+def in_notebook() -> bool:
+    """Whether a cell of a notebook is running: an IPython that draws into a browser."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
 def find_screen() -> Notebook | Window | None:
     """Where to show pictures: a notebook, a window that matplotlib can open, or nothing.
 
-    A notebook is an IPython that draws into a browser.  Which windows matplotlib opens, and whether, is its own
+    Which windows matplotlib opens, and whether, is its own
     decision: `MPLBACKEND=agg` keeps it from opening any.
     """
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    if shell is not None and type(shell).__name__ == "ZMQInteractiveShell":
+    if in_notebook():
         return Notebook()
     if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         return None  # without asking matplotlib, which would have to load half of itself to find out

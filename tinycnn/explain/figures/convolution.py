@@ -134,17 +134,18 @@ def channel_sum(trace: Trace, layer: str | int, filter: int = 0, image: int = 0)
     only = _one_image(record, image)
     parts, y, b = partials(only)[:, filter], record.out[image, filter], bias(record, filter)
     limit = style.reach(parts, y)
-    figure = style.new(1.6 * (len(parts) + 2), 4.4, f"{record.label}: map {filter} is a sum over channels")
-    axes = figure.subplots(2, len(parts) + 2)
+    figure = style.new(1.6 * (len(parts) + 2), 6.2, f"{record.label}: map {filter} is a sum over channels")
+    axes = figure.subplots(3, len(parts) + 2)
     w = weights(record)[filter]
     first = filter // (len(weights(record)) // record.options["groups"]) * len(w)
     for c, part in enumerate(parts):
         style.picture(axes[0, c], record.x[image, first + c], f"channel {first + c}")
-        style.picture(axes[1, c], part, f"{'+ ' if c else ''}its share", signed=True, limit=limit)
-    style.note(axes[0, -2], "")
-    style.note(axes[1, -2], f"+ {style.number(b)}\n(bias)\n\n=", 10)
-    style.note(axes[0, -1], "")
-    style.picture(axes[1, -1], y, f"map {filter}", signed=True, limit=limit)
+        style.picture(axes[1, c], w[c], "its kernel", signed=True, limit=style.reach(w))
+        style.picture(axes[2, c], part, f"{'+ ' if c else ''}its share", signed=True, limit=limit)
+    for empty in axes[:2, -2:].flat:
+        style.note(empty, "")
+    style.note(axes[2, -2], f"+ {style.number(b)}\n(bias)\n\n=", 10)
+    style.picture(axes[2, -1], y, f"map {filter}", signed=True, limit=limit)
     return figure
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
-from tinycnn.training.curves import TO_INSTALL, can_draw
+from tinycnn.training.curves import TO_INSTALL, can_draw, in_notebook
 
 __all__ = ["can_draw", "pictures", "save"]
 
@@ -126,8 +126,15 @@ def pictures(
 
 
 def save(figure: Any, name: str) -> Path:
-    """Write a Figure as PNG `name` into the folder that TINYCNN_OUT names, or runs/lessons; returns its path."""
+    """Write a Figure as PNG `name` into the folder that TINYCNN_OUT names, or runs/lessons; returns its path.
+
+    In a notebook the picture appears under the cell as well.
+    """
     folder = Path(os.environ.get("TINYCNN_OUT") or Path("runs", "lessons"))
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / name, facecolor="white")
+    if in_notebook():
+        from IPython.display import Image, display
+
+        display(Image(filename=str(folder / name)))
     return folder / name
