@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,7 +200,7 @@ def test_in_a_notebook_the_picture_appears_under_the_cell(tmp_path, monkeypatch,
     ipython = types.ModuleType("IPython")
     ipython.version_info = (9, 0)  # matplotlib looks at it
     ipython.display = types.ModuleType("IPython.display")
-    ipython.display.Image = lambda filename: open(filename, "rb").read()
+    ipython.display.Image = lambda filename: Path(filename).read_bytes()
     ipython.display.display = seen.append
     monkeypatch.setitem(sys.modules, "IPython", ipython)
     monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)

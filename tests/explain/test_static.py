@@ -13,7 +13,7 @@ SCRIPTS = bundle.STATIC / "scripts"
 FILES = {path.relative_to(SCRIPTS).as_posix(): path.read_text(encoding="utf-8") for path in SCRIPTS.rglob("*.js")}
 
 # From the ground up: a script may import from its own room and from those before it; main.js lies above all.
-ROOMS = ["base", "model", "widgets", "tabs", ""]
+ROOMS = ["base", "model", "widgets", "tabs", "tour", ""]
 LONGEST_FUNCTION, LONGEST_FILE = 40, 300
 
 

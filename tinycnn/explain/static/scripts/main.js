@@ -20,29 +20,32 @@ import { networkTab } from "./tabs/network.js";
 import { sizeTab } from "./tabs/size.js";
 import { slideTab } from "./tabs/slide.js";
 import { trainingTab } from "./tabs/training.js";
+import { enter, startScreen, tourCard } from "./tour/tour.js";
 
 const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, editTab];
 const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the arrow keys move
 
 function build() {
-  const tabs = TABS.map(place);
+  const tabs = TABS.map(room);
+  const [card, start] = [tourCard(), startScreen(TABS)];
   const nav = document.querySelector(".tabs");
   nav.append(...tabs.map((tab) => tab.control));
-  document.querySelector("main").append(...tabs.map((tab) => tab.root));
+  document.querySelector("main").append(start, ...tabs.map((tab) => tab.root));
   nav.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
     if (!step) return;
     event.preventDefault();
-    const here = tabs.findIndex((tab) => tab.id === state.tab);
+    const here = tabs.findIndex((tab) => tab.control === document.activeElement);
     const next = Number.isFinite(step) ? (here + step + tabs.length) % tabs.length : step < 0 ? 0 : tabs.length - 1;
     tabs[next].control.focus();
     open(tabs[next].id);
   });
-  watchers.push(() => show(tabs));
+  document.getElementById("home").addEventListener("click", () => set({ tab: "start", tour: 0 }));
+  watchers.push(() => show(tabs, card, start));
 }
 
 /** A tab's button and its empty room; it is put together when it is first opened. */
-function place(tab, index) {
+function room(tab, index) {
   const number = h("span", { class: "tab-number", "aria-hidden": "true" }, String(index + 1));
   const about = { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}` };
   const control = button([number, tab.name], () => open(tab.id), about);
@@ -51,23 +54,31 @@ function place(tab, index) {
   return { ...tab, index, control, root, update: null };
 }
 
+/** Another tab, as the reader wishes; the tour waits where it was. */
 function open(id) {
-  if (id !== state.tab) set({ tab: id });
+  if (id !== state.tab) set({ tab: id, tour: 0 });
 }
 
-function show(tabs) {
+function show(tabs, card, start) {
   document.documentElement.dataset.theme = state.theme;
-  const current = tabs.find((tab) => tab.id === state.tab) ?? tabs[0];
+  const current = tabs.find((tab) => tab.id === state.tab);
+  start.hidden = Boolean(current);
   for (const tab of tabs) {
     const chosen = tab === current;
     tab.root.hidden = !chosen;
     tab.control.setAttribute("aria-selected", chosen);
-    tab.control.tabIndex = chosen ? 0 : -1;
+    tab.control.tabIndex = chosen || (!current && tab.index === 0) ? 0 : -1;
+  }
+  if (!current) {
+    start.show();
+    return;
   }
   if (!current.update) assemble(current);
   current.head.show(state.guess);
   state.guess = ""; // answered now, and not part of what a link shows
+  current.head.hidden = state.tour > 0;
   current.update();
+  card.show(current);
 }
 
 function assemble(tab) {
@@ -133,5 +144,7 @@ themeButton();
 footer();
 document.addEventListener("keydown", globalKeys);
 readHash();
-notify();
+if (state.tab === "start" && state.tour > 0)
+  enter(state.tour); // a link to a step, and no more
+else notify();
 setTimeout(() => showSelfcheck(selfcheck()));

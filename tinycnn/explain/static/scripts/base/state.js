@@ -1,7 +1,8 @@
 // state: what is looked at, kept in the address after #, so that every view has a link.
 
 const PAGE = {
-  tab: "slide",
+  tab: "start", // or slide, im2col, ...
+  tour: 0, // which step of the tour; 0 without
   theme: "", // light, dark, or as the system has it
   guess: "", // an answer that a link brings along: its place, or "x" to show the right one
 };

@@ -10,6 +10,7 @@ import { backwardQuestions } from "./questions_net.js";
 export const backwardTab = {
   id: "backward",
   name: "Backward",
+  about: "gradients, into kernels and back to pixels",
   questions: backwardQuestions,
 
   build(stage, say) {

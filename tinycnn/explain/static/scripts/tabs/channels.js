@@ -16,6 +16,7 @@ import { channelsQuestions } from "./questions.js";
 export const channelsTab = {
   id: "channels",
   name: "Channels",
+  about: "one kernel per channel, and their sum",
   questions: channelsQuestions,
 
   build(stage, say) {

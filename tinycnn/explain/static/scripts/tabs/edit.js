@@ -18,6 +18,7 @@ import { editQuestions } from "./questions_net.js";
 export const editTab = {
   id: "edit",
   name: "Edit",
+  about: "change a garment, see what it does",
   questions: editQuestions,
 
   build(stage, say) {

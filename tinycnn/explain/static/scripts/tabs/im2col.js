@@ -18,6 +18,7 @@ import { im2colQuestions } from "./questions.js";
 export const im2colTab = {
   id: "im2col",
   name: "im2col",
+  about: "a convolution as one matrix product",
   questions: im2colQuestions,
 
   build(stage, say) {

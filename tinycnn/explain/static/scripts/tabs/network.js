@@ -20,6 +20,7 @@ const MOST_MAPS = 64; // of one layer that are shown
 export const networkTab = {
   id: "network",
   name: "Network",
+  about: "every map of a network that has learnt",
   questions: networkQuestions,
 
   build(stage, say) {

@@ -22,6 +22,7 @@ const SLIDERS = {
 export const sizeTab = {
   id: "size",
   name: "Size",
+  about: "padding, stride, and what is lost",
   questions: sizeQuestions,
 
   build(stage, say) {

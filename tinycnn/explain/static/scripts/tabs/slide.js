@@ -15,6 +15,7 @@ import { pointed, slideView } from "./slide_view.js";
 export const slideTab = {
   id: "slide",
   name: "Slide",
+  about: "how one number of the output is made",
   questions: slideQuestions,
 
   build(stage, say) {

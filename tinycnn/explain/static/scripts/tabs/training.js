@@ -9,6 +9,7 @@ import { chart } from "../widgets/chart.js";
 import { slider } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
+import { panel } from "../widgets/panel.js";
 import { intro, steps } from "../widgets/stage.js";
 import { player } from "../widgets/walk.js";
 import { trainingQuestions } from "./questions_net.js";
@@ -17,6 +18,7 @@ import { confusionOf, mistakesOf } from "./training_mistakes.js";
 export const trainingTab = {
   id: "training",
   name: "Training",
+  about: "curves, kernels and mistakes",
   questions: trainingQuestions,
 
   build(stage, say) {
@@ -53,7 +55,9 @@ function chartsOf(history) {
     ["Loss", pick("loss"), { line: [guess, `ln ${DATA.classes.length}: still guessing`], from: 0 }],
     ["Accuracy", pick("acc"), { from: 0, to: 1, percent: true }],
   ];
-  return h(
+  const note =
+    "Within an epoch the training curves are means since its beginning, so they lag behind, and jump where a new one starts.";
+  const figures = h(
     "div",
     { class: "charts" },
     charts
@@ -70,36 +74,29 @@ function chartsOf(history) {
         ),
       ),
   );
+  return [figures, h("p", { class: "note" }, note)];
 }
 
 function kernelsOverTime({ steps: epochs, weights }) {
   const all = values(weights);
   const [S, O] = all.shape;
-  const paint = scale("signed", all.most);
-  const grids = Array.from({ length: Math.min(O, 32) }, (_, o) => kernelGrid(all.shape, paint, o));
+  const most = (o) => Math.max(...Array.from({ length: S }, (_, at) => all.part(at).part(o).most));
+  const paints = Array.from({ length: Math.min(O, 32) }, (_, o) => scale("signed", most(o)));
+  const grids = paints.map((paint, o) => kernelGrid(all.shape, paint, o));
   const pick = slider("Epoch", 0, S - 1, (value) => set({ step: value }));
-  const what = "All on one scale, zero in the middle. They begin as noise; which of them turn into edges?";
-  const last = S - 1;
-  const play = player(
-    (by) => {
-      const at = shownStep(S);
-      if (at + by < 0 || at + by > last) return false;
-      set({ step: at + by });
-      return true;
-    },
-    () => set({ step: 0 }),
-  );
+  const what =
+    "Each has a scale of its own, the same for all epochs, zero in the middle. They begin as noise; which turn into edges?";
   return {
     name: "kernels",
     controls: intro("The first kernels while they learn", what),
     figure: [
       div(
         "kernels",
-        grids.map((grid) => grid.root),
+        grids.map((grid, o) => panel(`filter ${o}`, grid, "kernel", key(paints[o]))),
       ),
-      div("tools-row", key(paint), origin("engine")),
+      origin("engine"),
     ],
-    bar: [play, pick],
+    bar: [snapshotPlayer(S), pick],
     update() {
       const at = shownStep(S);
       pick.show(at);
@@ -112,6 +109,16 @@ function kernelsOverTime({ steps: epochs, weights }) {
   };
 }
 
+function snapshotPlayer(S) {
+  const step = (by) => {
+    const at = shownStep(S) + by;
+    if (at < 0 || at >= S) return false;
+    set({ step: at });
+    return true;
+  };
+  return player(step, () => set({ step: 0 }));
+}
+
 /** The snapshot that the state points at: the last one where it points at none. */
 function shownStep(S) {
   return state.step >= 0 && state.step < S ? state.step : S - 1;
@@ -119,5 +126,5 @@ function shownStep(S) {
 
 function kernelGrid([, , , KH, KW], paint, o) {
   const text = () => null;
-  return new Grid({ rows: KH, cols: KW, cell: 96 / KW, paint, role: "kernel", name: `Kernel of filter ${o}`, text });
+  return new Grid({ rows: KH, cols: KW, cell: 150 / KW, paint, role: "kernel", name: `Kernel of filter ${o}`, text });
 }
