@@ -31,6 +31,7 @@ def test_selfcheck_passes_and_says_how_far_off(page, quiet):
     assert len(rows) > 40 and all(row.startswith("✓") for row in rows)
     for part in ("columns, to the bit", "gradients of single units", "the whole net", "output sizes"):
         assert any(part in row for row in rows), part
+    quiet.button("Close").click()
 
 
 def corrupted(page, target, place):

@@ -76,9 +76,9 @@ function show(tabs, card, start) {
   if (!current.update) assemble(current);
   current.head.show(state.guess);
   state.guess = ""; // answered now, and not part of what a link shows
-  current.head.hidden = state.tour > 0;
   current.update();
   card.show(current);
+  current.head.hidden = !card.hidden; // one voice at a time
 }
 
 function assemble(tab) {
