@@ -19,7 +19,7 @@ from tinycnn.backend import resolve_device, to_device
 from tinycnn.cli.options import parse
 from tinycnn.cli.report import Report, clear_errors
 from tinycnn.data import Batches, load
-from tinycnn.execution import make_step
+from tinycnn.execution import check_launch, job, make_step
 from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
@@ -28,7 +28,12 @@ from tinycnn.training import train
 
 
 def main(arguments=None):
-    options, checkpoint = parse(arguments, __doc__)
+    with job():  # alone, or as one of several that mpiexec has started
+        return run(*parse(arguments, __doc__))
+
+
+def run(options, checkpoint):
+    check_launch(options.execution)
     device, reason = resolve_device(options.device)
     print(reason)
 

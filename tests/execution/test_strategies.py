@@ -312,7 +312,9 @@ def test_auto_on_a_cpu_says_what_it_chose():
 def test_arguments_are_checked(rng):
     model = net()
     optimizer = optim.SGD(model.parameters(), 0.1)
-    with pytest.raises(ValueError, match="strategy must be one of auto, plain, threads, processes, graph, got 'fast'"):
+    with pytest.raises(
+        ValueError, match="strategy must be one of auto, plain, threads, processes, ranks, graph, got 'fast'"
+    ):
         make_step(model, nn.CrossEntropyLoss(), optimizer, "fast")
     with pytest.raises(ValueError, match="got micro_batch 0, workers 2; expected 1 or more"):
         make_step(model, nn.CrossEntropyLoss(), optimizer, "threads", 2, 0)

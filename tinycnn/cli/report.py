@@ -64,8 +64,10 @@ class Report:
         if checkpoint is not None:
             check_dataset(checkpoint, data)
             self.run = continued(checkpoint, step.model, step.optimizer)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.observers = list(self._observers())
+        self.observers: list[Observer] = []
+        if step.leads:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.observers += self._observers()
 
     def _observers(self) -> Iterator[Observer]:
         options = self.options  # what is kept comes before what is shown
@@ -87,6 +89,8 @@ class Report:
 
     def add(self, observer: Observer, path: Path) -> None:
         """Let one more observer look on, which writes the file `path`."""
+        if not self.step.leads:
+            return
         self.observers.append(observer)
         self.files.append(path)
 
@@ -111,13 +115,14 @@ class Report:
         ]
 
     def print_result(self) -> int:
-        """Say the result, the whole time, and the files; write result.json.  Returns the program's exit status: 143
-        where SIGTERM ended the run, so that whoever sent it knows, else 0."""
-        seconds = time.perf_counter() - STARTED
-        path = self._file("result.json")
-        write_atomically(path, (json.dumps(self._result(seconds), indent=2) + "\n").encode())
-        for line in [*self.lines(), f"{seconds:.1f} s in all", *(f"wrote {path}" for path in self.files)]:
-            self.say(line)
+        """Say the result, the whole time, and the files; write result.json; of several ranks the first does.  Returns
+        the program's exit status: 143 where SIGTERM ended the run, so that whoever sent it knows, else 0."""
+        if self.step.leads:
+            seconds = time.perf_counter() - STARTED
+            path = self._file("result.json")
+            write_atomically(path, (json.dumps(self._result(seconds), indent=2) + "\n").encode())
+            for line in [*self.lines(), f"{seconds:.1f} s in all", *(f"wrote {path}" for path in self.files)]:
+                self.say(line)
         return 128 + signal.SIGTERM if self.run.stopped_by == "SIGTERM" else 0
 
     def _result(self, seconds: float) -> dict[str, Any]:

@@ -4,11 +4,12 @@ from typing import Any
 
 from tinycnn import checkpoint, manual_seed
 from tinycnn.backend import resolve_device, to_device
+from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.options import Options, add_arguments, resumed
 from tinycnn.cli.parser import add_command
 from tinycnn.cli.report import Report
 from tinycnn.data import Batches, load
-from tinycnn.execution import make_step
+from tinycnn.execution import check_launch, job, make_step
 from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss
@@ -25,6 +26,7 @@ EXAMPLES = """examples:
   tinycnn train --pool max --activation relu --lr 0.1           its exercises
   tinycnn train --resume lenet.safetensors                      go on after Ctrl-C, or a power cut
   tinycnn train --resume lenet.safetensors --epochs 20          go on after the end
+  mpiexec -n 4 tinycnn train --execution ranks                  on four cores, of one machine or several
 """
 
 
@@ -35,8 +37,13 @@ def add(commands: Any) -> None:
 
 def run(**given: Any) -> int:
     """Train as the options that were given say; returns the exit status."""
-    saved = checkpoint.load(given["resume"]) if "resume" in given else None
-    options = Options(**given) if saved is None else resumed(saved, given)
+    with job():
+        saved = checkpoint.load(given["resume"]) if "resume" in given else None
+        return _train(Options(**given) if saved is None else resumed(saved, given), saved)
+
+
+def _train(options: Options, saved: Checkpoint | None) -> int:
+    check_launch(options.execution)
     device, reason = resolve_device(options.device)
     print(reason)
     train_set, test_set = load(options.dataset, options.data_dir, notice=print)

@@ -16,12 +16,14 @@ from tinycnn.execution.separable import Snapshot, why_not_separable
 from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.execution.step import Loss, Step
 from tinycnn.execution.teams.processes import ProcessesStep, why_no_workers
+from tinycnn.execution.teams.ranks import RanksStep
 from tinycnn.execution.teams.threads import ThreadsStep
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
-STRATEGIES = ("auto", "plain", "threads", "processes", "graph")
+STRATEGIES = ("auto", "plain", "threads", "processes", "ranks", "graph")
 ENGINES: dict[str, Callable[..., Engine]] = {"tape": TapeEngine, "stages": StagesEngine}
+TEAMS: dict[str, Callable[..., Step]] = {"threads": ThreadsStep, "processes": ProcessesStep, "ranks": RanksStep}
 
 WAITING = ("ipykernel", "IPython", "zmq", "tornado", "tqdm", "debugpy")  # whose threads wait, and never multiply
 
@@ -40,12 +42,13 @@ def make_step(
     "auto" takes the fastest that is known to be right.  On a CPU that is "processes", or "threads" where processes
     cannot be forked, if every layer is `per_example` and the loss is the engine's; else "plain".  On a GPU it is
     "graph" where that knows the layers, else "plain".  The step's description says which, and why.  `workers` is the
-    number of cores unless given, and `micro_batch` the images that are computed at once.
+    number of cores unless given, and `micro_batch` the images that are computed at once.  "ranks" is for programs that
+    mpiexec or srun has started several times, and takes its number of workers from there.
 
-    `engine` is what threads and processes compute parts with: "stages" (see engines/stages) or "tape"; "auto" takes
-    stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError for
-    an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or stages
-    cannot compute it; RuntimeError where the strategy cannot run here, with the reason.
+    `engine` is what threads, processes and ranks compute parts with: "stages" (see engines/stages) or "tape"; "auto"
+    takes stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError
+    for an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or
+    stages cannot compute it; RuntimeError where the strategy cannot run here, with the reason.
     """
     if engine not in ("auto", *ENGINES):
         raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
@@ -60,10 +63,11 @@ def make_step(
     elif strategy == "graph":
         step = GraphStep(model, loss, optimizer)
     else:
-        kind = ThreadsStep if strategy == "threads" else ProcessesStep
         made, doubt = _engine(model, loss, engine)
         reason += doubt
-        step = kind(model, loss, optimizer, cores() if workers is None else workers, micro_batch, made)
+        if workers is None and strategy != "ranks":
+            workers = cores()
+        step = TEAMS[strategy](model, loss, optimizer, workers, micro_batch, made)
     step.description += reason
     return step
 

@@ -91,6 +91,15 @@ class Step:
             return Swept(1, len(y), loss_sum * share if counted else 0.0, correct, counted)  # else the mean is 0 / 0
         return Swept(1, len(y), array_module(counted).where(counted > 0, loss_sum * share, 0), correct, counted)
 
+    @property
+    def leads(self) -> bool:
+        """Whether this process prints, draws and saves; of several ranks one does."""
+        return True
+
+    def agreed(self, wish: str | None) -> str | None:
+        """What somebody who takes part in the step has been asked ("Ctrl-C", to stop): all get the same answer."""
+        return wish
+
     def close(self) -> None:
         """Give back what the step holds: threads, processes, shared memory.  The parameters stay as they are."""
 

@@ -61,8 +61,8 @@ def train(
             f"train: the run goes on from epochs of {run.num_batches} batches, now there are {len(batches)}; expected "
             "the same images and the same batch size"
         )
-    run.epochs, run.num_batches, run.interrupted, run.stopped_by = epochs, len(batches), False, None
-    run.rate_per_batch = bool(getattr(schedule, "per_batch", False))
+    run.epochs, run.num_batches, run.rate_per_batch = epochs, len(batches), bool(getattr(schedule, "per_batch", False))
+    run.heed(None)
     ordered = batches.since(run.first_epoch)
     tell = Told([Watch(step, ordered), *observers])
     with stop_when_asked() as stop, ending(tell, run):
@@ -78,7 +78,7 @@ def train(
             if schedule is not None and not run.rate_per_batch:
                 schedule.step()
             tell.on_epoch_end(run, result)
-            run.interrupted, run.stopped_by = stop.requested, stop.by
+            run.heed(step.agreed(stop.by))
     return run
 
 
@@ -125,7 +125,7 @@ def train_epoch(
         run.count(done.loss_sum, done.correct, done.examples, done.batches, done.counted)
         point = run.add_point(step.optimizer.lr) if run.at_point else None  # reads the sums: here a GPU is waited for
         run.clock.stop(settled=device == "cpu" or point is not None)
-        run.interrupted, run.stopped_by = stop.requested, stop.by
+        run.heed(step.agreed(stop.by))
         if schedule is not None:
             schedule.step()
         if point is not None:

@@ -105,6 +105,10 @@ class Run:
     stopped_by: str | None = None  # "Ctrl-C" or "SIGTERM"
     result: Epoch | None = None  # of the last epoch, or of as much of it as there was
 
+    def heed(self, stopped_by: str | None) -> None:
+        """Somebody has asked to stop, in this way; or nobody has."""
+        self.interrupted, self.stopped_by = stopped_by is not None, stopped_by
+
     def count(self, loss_sum: Any, correct: Any, examples: int, batches: int = 1, counted: Any = None) -> None:
         """So many batches more, one as a rule, in which so many labels count, by default one an example."""
         self.batch += batches

@@ -26,6 +26,7 @@ import numpy as np
 from tinycnn.backend import Array
 from tinycnn.execution.parts import MOST, Job, PartsStep
 from tinycnn.execution.separable import Snapshot
+from tinycnn.execution.teams.world import mpi_runs
 
 SPIN = 2e-3  # seconds to ask a pipe again and again before sleeping at it: waking up takes longer than asking
 
@@ -212,6 +213,8 @@ def why_no_workers() -> str:
         return f"they need Linux's fork, and this is {sys.platform}"
     if multiprocessing.current_process().daemon:
         return "this process is itself a worker (of a multiprocessing.Pool, say), and may have none"
+    if mpi_runs():
+        return "MPI runs in this process, whose connections forked processes must not share"
     return ""
 
 

@@ -1,0 +1,114 @@
+"""Whole programs as jobs of real MPI ranks: who prints, what an error on one does to all, Ctrl-C, and going on."""
+
+import os
+import signal
+import time
+
+import mpi_job
+import pytest
+import rank_program
+
+from tinycnn import cli
+
+pytestmark = mpi_job.needs_mpi()
+
+DETECTION = 2  # seconds that ranks wait for one that has stopped, in these tests
+AT_MOST = 10 + DETECTION  # seconds in which a job must have ended
+
+
+def left_running(folder):
+    """The ranks that live, after a moment in which the system may bury the dead."""
+    deadline = time.monotonic() + 5
+    while alive := [name for name in os.listdir(folder) if name.isdigit() and os.path.exists(f"/proc/{name}/exe")]:
+        if time.monotonic() > deadline:
+            return alive
+        time.sleep(0.05)
+    return []
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    return rank_program.trained("threads", tmp_path_factory.mktemp("undisturbed"), workers=1)
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("1,raise,9", ["rank 1 on ", " cannot go on:", 'raise ArithmeticError("it broke here")']),
+        ("0,raise,9", ["Traceback", 'raise ArithmeticError("it broke here")']),
+        ("1,kill,9", []),
+        ("0,kill,9", []),
+        ("1,stop,9", ["ranks: no answer from rank 1 on ", "for 2 seconds: stopped, or busy"]),
+    ],
+)
+def test_what_befalls_one_rank_ends_them_all_and_the_run_goes_on_from_its_checkpoint(
+    fault, says, tmp_path, undisturbed
+):
+    program = mpi_job.PROGRAM, "trained", "ranks", tmp_path
+    status, out, errors, _ = mpi_job.run(2, *program, fault, TINYCNN_PATIENCE=str(DETECTION))
+    took = time.time() - float(errors.split("now ")[1].split()[0])
+    assert status != 0 and took < AT_MOST and not left_running(tmp_path), (status, took, errors)
+    for words in says:
+        assert words in errors
+    assert (tmp_path / "checkpoint.safetensors").exists()
+    assert rank_program.trained("threads", tmp_path, workers=1) == undisturbed
+
+
+def test_an_error_that_all_ranks_meet_is_told_once(tmp_path):
+    status, _, errors, _ = mpi_job.run(2, mpi_job.PROGRAM, "trained", "ranks", tmp_path, "-1,raise,4")
+    assert status != 0 and errors.count("ArithmeticError: it broke here") == 1 and "cannot go on" not in errors
+
+
+def test_ctrl_c_ends_all_ranks_after_the_batch_and_another_number_of_them_goes_on(tmp_path, undisturbed):
+    job = mpi_job.start(2, mpi_job.PROGRAM, "trained", "ranks", tmp_path, "", "0.1")
+    while not (tmp_path / "checkpoint.safetensors").exists() and job.poll() is None:
+        time.sleep(0.05)
+    os.kill(job.pid, signal.SIGINT)
+    status, out, errors, _ = mpi_job.ended(job)
+    if "Open MPI" in mpi_job.version():  # sends SIGTERM, and a quarter of a second later SIGKILL
+        assert status != 0
+    else:
+        assert status == 0 and out.splitlines()[-1].startswith("[true, "), (out, errors)
+    assert (tmp_path / "checkpoint.safetensors").exists() and not left_running(tmp_path)
+    status, out, errors, _ = mpi_job.run(3, mpi_job.PROGRAM, "trained", "ranks", tmp_path)
+    assert status == 0, errors
+    assert out == rank_program.json.dumps(undisturbed) + "\n"
+
+
+OPTIONS = ("--epochs", "1", "--batch-size", "64", "--device", "cpu")
+
+
+def test_rank_0_alone_prints_and_writes_what_one_process_would(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    program = mpi_job.PROGRAM, "command", tmp_path / "data", "train", *OPTIONS
+    status, out, errors, _ = mpi_job.run(2, *program, "--execution", "ranks", "--out", "ranks", "--save", "ranks/net")
+    assert status == 0, errors
+    assert out.count("training on cpu, ranks: ") == out.count("test acc") // 2 == out.count("wrote ranks/net") == 1
+    with pytest.raises(SystemExit) as end:
+        arguments = "train", *OPTIONS, "--execution", "threads", "--workers", "1", "--out", "one", "--save", "one/net"
+        rank_program.command(tmp_path / "data", *arguments)
+    assert end.value.code == 0
+    assert (tmp_path / "ranks" / "metrics.jsonl").read_bytes() == (tmp_path / "one" / "metrics.jsonl").read_bytes()
+    weights = [rank_program.load(tmp_path / name / "net").state_dict for name in ("ranks", "one")]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[1])
+
+
+def test_several_without_being_told_so_is_an_error_of_one_line():
+    status, out, errors, _ = mpi_job.run(2, "-m", "tinycnn", "train", "--dataset", "silhouettes")
+    assert status == 1 and out == ""
+    assert errors.count("tinycnn train: error: ") == 1
+    assert "has started this program as one of 2, and without --execution ranks each would train the same net" in errors
+
+
+def test_one_rank_that_loses_its_data_ends_them_all(tmp_path):
+    """The others wait for it, in MPI's own start or later."""
+    status, out, errors, seconds = mpi_job.run(2, mpi_job.PROGRAM, "without_data", tmp_path / "data")
+    assert status == 1 and seconds < 30, errors
+    assert "rank 1 on " in errors and "cannot go on:" in errors and "DatasetError: the file is gone" in errors
+
+
+def test_alone_it_is_an_error_of_one_line(monkeypatch, capsys):
+    for variable in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "PMIX_RANK"):
+        monkeypatch.delenv(variable, raising=False)
+    assert cli.main(["train", "--execution", "ranks"]) == 1
+    assert "tinycnn train: error: ranks: this program was started alone" in capsys.readouterr().err
