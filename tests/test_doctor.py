@@ -1,11 +1,13 @@
 """What the doctor says of each state of a machine, and its exit status."""
 
+import re
 import subprocess
 import sys
 import types
 
 import cuda_shim
 import fake_cuda
+import mpi_job
 import pytest
 
 from tinycnn import backend, doctor
@@ -13,8 +15,9 @@ from tinycnn import backend, doctor
 
 @pytest.fixture
 def healthy_cpu(monkeypatch):
-    """So that a test of what is said about GPUs does not train on the CPU as well."""
+    """So that a test of what is said about GPUs does not train on the CPU as well, or start MPI."""
     monkeypatch.setattr(doctor, "check_cpu", lambda: (True, "fine"))
+    monkeypatch.setattr(doctor, "check_mpi", lambda: (True, "fine"))
 
 
 def run(capsys, *arguments):
@@ -140,6 +143,30 @@ def test_missing_extras_are_named(monkeypatch):
     lines = dict(doctor.report())
     assert lines["[plot]"] == "curves and figures: installed"
     assert lines["[data]"] == 'downloads with progress: without pooch, tqdm: pip install "tinycnn[data]"'
+
+
+def says_of_mpi(monkeypatch, returncode=0, out="", errors="", installed=True):
+    monkeypatch.setattr(doctor.importlib.util, "find_spec", lambda name: name if installed else None)
+    monkeypatch.setattr(doctor, "launched", lambda: None)
+    done = subprocess.CompletedProcess([], returncode, out, errors)
+    monkeypatch.setattr(doctor.subprocess, "run", lambda *args, **options: done)
+    return doctor.check_mpi()
+
+
+def test_mpi_is_tried_in_a_process_of_its_own(monkeypatch):
+    assert says_of_mpi(monkeypatch, installed=False)[0] is True
+    works, text = says_of_mpi(monkeypatch, out="MPICH 5.0.2\n")
+    assert works and text.startswith("MPICH 5.0.2 starts; `mpiexec -n 4 tinycnn doctor`")
+    works, text = says_of_mpi(monkeypatch, 1, errors="Traceback\nRuntimeError: ranks: mpi4py finds no MPI\n")
+    assert not works and text == "MPI does not start: RuntimeError: ranks: mpi4py finds no MPI"
+    assert says_of_mpi(monkeypatch, -6) == (False, "MPI does not start: it says nothing")
+
+
+@mpi_job.needs_mpi()
+def test_ranks_find_each_other():
+    status, out, errors, _ = mpi_job.run(3, "-m", "tinycnn.doctor")
+    assert status in (0, 1) and out.count("\nMPI  ") == 1, errors
+    assert re.search(r"\nMPI +3 ranks on \S+, .*: a training step of theirs has loss 2\.\d+\n", out), out
 
 
 def test_as_a_program():

@@ -116,6 +116,17 @@ def test_cupy_is_imported_in_the_backend_only():
     assert not (found := complaints(rule)), f"\n{found}"
 
 
+def test_mpi_is_imported_in_one_place():
+    """That is run for programs that a launcher has started, and by nobody else."""
+
+    def rule(path, line, imported):
+        where = path.relative_to(ROOT).as_posix()
+        if imported.split(".")[0] == "mpi4py" and where != "execution/teams/world.py":
+            return "only execution/teams/world.py may"
+
+    assert not (found := complaints(rule)), f"\n{found}"
+
+
 def test_threads_and_processes_live_in_execution():
     def rule(path, line, imported):
         where = path.relative_to(ROOT).as_posix()

@@ -2,6 +2,7 @@
 
 python -m tinycnn.doctor                   0 where all that is installed works; 1 where something does not
 python -m tinycnn.doctor --device gpu      1 also where there is no GPU to train on
+mpiexec -n 4 python -m tinycnn.doctor      whether these four find each other
 """
 
 import argparse
@@ -21,7 +22,9 @@ import tinycnn
 from tinycnn import nn
 from tinycnn.backend import cupy_problem, to_device
 from tinycnn.backend.devices import CUDA12, CUDA13
-from tinycnn.execution import cores, make_step
+from tinycnn.execution import cores, job, make_step
+from tinycnn.execution.teams.launcher import launched
+from tinycnn.execution.teams.world import world
 from tinycnn.models import LeNet
 from tinycnn.optim import SGD
 from tinycnn.random import manual_seed
@@ -34,6 +37,7 @@ EXTRAS = {  # what each brings, and which modules show that it is there
     "image": ("predictions on photos", ("PIL",)),
     "onnx": ("export for other runtimes", ("onnx",)),
     "tensorboard": ("logs for TensorBoard", ("tensorboardX",)),
+    "mpi": ("training on several machines", ("mpi4py",)),
 }
 WIDTH = 15  # of the left column
 
@@ -47,13 +51,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--device", choices=("auto", "gpu"), default="auto", help="gpu: it is an error if there is none"
     )
     options = parser.parse_args(arguments)
-    for name, finding in report():
-        print(f"{name:{WIDTH}s}{finding}")
-    healthy = True
-    for name, check in (("CPU", check_cpu), ("GPU", lambda: check_gpu(options.device == "gpu"))):
-        works, finding = check()
-        print(f"{name:{WIDTH}s}{finding}", flush=True)
-        healthy = healthy and works
+    with job():  # of several ranks the first speaks
+        for name, finding in report():
+            print(f"{name:{WIDTH}s}{finding}")
+        healthy = True
+        checks = {"CPU": check_cpu, "GPU": lambda: check_gpu(options.device == "gpu"), "MPI": check_mpi}
+        for name, check in checks.items():
+            works, finding = check()
+            print(f"{name:{WIDTH}s}{finding}", flush=True)
+            healthy = healthy and works
     return 0 if healthy else 1
 
 
@@ -132,6 +138,31 @@ def check_gpu(wanted: bool = False) -> tuple[bool, str]:
     return True, f"a training step runs, eager and as fused kernels, and agrees with the CPU ({seconds:.1f} s)"
 
 
+def check_mpi() -> tuple[bool, str]:
+    """(whether nothing is wrong with MPI, in words which one it is, what ranks there are, or what is in the way)."""
+    if importlib.util.find_spec("mpi4py") is None:
+        return True, 'not used, for mpi4py is not installed; for several machines: pip install "tinycnn[mpi]" mpich'
+    launch = launched()
+    if launch is None:  # a process of its own: MPI that cannot start may end the one that starts it
+        command = [sys.executable, "-c", "from tinycnn.execution.teams.world import world; print(world().library())"]
+        try:
+            answer = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        except subprocess.TimeoutExpired:
+            return False, "MPI does not start within a minute"
+        said = (answer.stdout if answer.returncode == 0 else answer.stderr).strip().splitlines() or ["it says nothing"]
+        if answer.returncode:
+            return False, f"MPI does not start: {said[-1]}"
+        return True, f"{said[0]} starts; `mpiexec -n 4 tinycnn doctor` shows whether ranks find each other"
+    try:
+        alone, together = _second_loss("cpu", "plain"), _second_loss("cpu", "ranks")
+    except Exception as error:
+        return False, f"a training step {launch.many} fails: {type(error).__name__}: {error}"
+    agrees = math.isclose(alone, together, rel_tol=1e-3)
+    return agrees, f"{world().places()}, {world().library()}: a training step of theirs has loss {together:.3f}" + (
+        "" if agrees else f", but {alone:.3f} in one process; this is a bug, please report it"
+    )
+
+
 def _second_loss(device: str, strategy: str) -> float:
     """The loss of a small LeNet in its second training step on noise."""
     manual_seed(0)
@@ -139,7 +170,9 @@ def _second_loss(device: str, strategy: str) -> float:
     images, labels = rng.integers(0, 256, (8, 1, 28, 28), dtype=np.uint8), rng.integers(0, 10, 8)
     x, y = to_device(images, device), to_device(labels, device)
     model.to(device)
-    with make_step(model, nn.CrossEntropyLoss(), SGD(model.parameters(), 0.1), strategy) as step:
+    micro_batch = 1 if strategy == "ranks" else None  # so that eight of them have something to do
+    optimizer = SGD(model.parameters(), 0.1)
+    with make_step(model, nn.CrossEntropyLoss(), optimizer, strategy, micro_batch=micro_batch) as step:
         step(x, y)
         return float(step(x, y)[0]) / len(y)
 

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import mpi_job
@@ -105,6 +107,27 @@ def test_one_rank_that_loses_its_data_ends_them_all(tmp_path):
     status, out, errors, seconds = mpi_job.run(2, mpi_job.PROGRAM, "without_data", tmp_path / "data")
     assert status == 1 and seconds < 30, errors
     assert "rank 1 on " in errors and "cannot go on:" in errors and "DatasetError: the file is gone" in errors
+
+
+def test_a_program_that_was_started_once_has_no_use_for_mpi(tmp_path):
+    """It trains on every core where mpi4py cannot even be imported."""
+    program = f"""
+import sys
+sys.modules["mpi4py"] = None
+sys.argv = ["x"]
+import rank_program
+try:
+    rank_program.command({str(tmp_path / "data")!r}, "train", "--epochs", "1", "--workers", "2", "--out", "one")
+except SystemExit as end:
+    assert end.code == 0, end.code
+assert not [name for name in sys.modules if name.startswith("mpi4py.")]
+"""
+    path = os.pathsep.join([str(mpi_job.ROOT), str(mpi_job.ROOT / "tests")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    arguments = [sys.executable, "-c", program]
+    done = subprocess.run(arguments, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "training on cpu, processes: " in done.stdout or not sys.platform.startswith("linux")
 
 
 def test_alone_it_is_an_error_of_one_line(monkeypatch, capsys):

@@ -12,6 +12,7 @@ where all that is installed works."""
 EXAMPLES = """examples:
   tinycnn doctor
   tinycnn doctor --device gpu                                   it is an error if there is no GPU to train on
+  mpiexec -n 4 tinycnn doctor                                   do these four find each other, and where are they?
 """
 
 
