@@ -57,6 +57,13 @@ def test_what_differs_is_refused_by_name():
 
 
 @needs_mpi
+def test_ranks_without_anything_to_do_are_mentioned():
+    status, _, errors, _ = mpi_job.run(3, mpi_job.PROGRAM, "epochs", "ranks")
+    assert status == 0
+    assert errors.count("a batch of 32 makes 2 parts, and 1 of 3 ranks have nothing to do; try a smaller micro_b") == 1
+
+
+@needs_mpi
 def test_no_process_is_forked_once_mpi_runs():
     refused, description = outcome(1, "forks")
     assert "processes cannot run here: MPI runs in this process" in refused and "use threads" in refused

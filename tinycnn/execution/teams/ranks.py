@@ -20,6 +20,7 @@ the data set.  Nothing is taken on trust: what ranks must have in common is comp
 """
 
 import functools
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from hashlib import sha256
@@ -114,6 +115,10 @@ class RanksStep(PartsStep):
             raise RuntimeError("step: this step is closed; make another with make_step")
         K, rank = len(job.shares), self.world.rank
         blocks, notes = plan(K, self.world.size).blocks, self.new_notes(K)
+        if K < self.world.size and job.train and not self.steps and self.leads:
+            idle = f"{self.world.size - K} of {self.world.size} ranks have nothing to do"
+            text = f"ranks: a batch of {len(y)} makes {K} part{'s' * (K > 1)}, and {idle}; try a smaller micro_batch"
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
         if job.train and len(self._table) < K:
             self._table = self.flat(rows=K)
         self.work(self._engine, blocks[rank], x, y, job, self._table, notes)
