@@ -21,13 +21,14 @@ from tinycnn.backend.arrays import (
 )
 from tinycnn.backend.devices import DEVICES, DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
-from tinycnn.backend.memory import set_workspace_limit, workspace_limit
+from tinycnn.backend.memory import aligned, set_workspace_limit, workspace_limit
 from tinycnn.backend.products import gemm, gemm_sum
 
 __all__ = [
     "DEVICES",
     "Array",
     "DeviceError",
+    "aligned",
     "array_module",
     "as_array",
     "batch_first",

@@ -1,10 +1,17 @@
 """memory: how much of it an operation may take for scratch, and keeping what has been freed."""
 
 import ctypes
+import math
 import sys
+from typing import Any
+
+import numpy as np
+
+from tinycnn.backend.arrays import Array
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from glibc's malloc.h
 LIMIT = 1 << 30  # bytes
+LINE = 64  # bytes that the processor's cache moves at a time; as wide as its widest vectors
 
 
 def keep_freed_memory() -> bool:
@@ -37,3 +44,18 @@ def set_workspace_limit(size: int) -> None:
     if size < 1:
         raise ValueError(f"set_workspace_limit: got {size} bytes, expected at least 1")
     _workspace[0] = int(size)
+
+
+def aligned(shape: tuple[int, ...], dtype: Any, value: float | None = None) -> Array:
+    """A new array in main memory that begins where a cache line does; full of `value`, or of anything.
+
+    Why: NumPy's own begin 16 bytes behind it, so that a vector of 64 bytes always lies across two lines.  A step of
+    LeNet over such buffers takes a seventh longer.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    x: Array = memory[start : start + size].view(dtype).reshape(shape)
+    if value is not None:
+        x[...] = value
+    return x

@@ -8,6 +8,7 @@ tells whether any of it has changed since: a layer replaced, a parameter frozen,
 """
 
 from collections.abc import Iterator
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -49,20 +50,23 @@ class Snapshot:
     def __init__(self, model: Module, loss: Loss) -> None:
         self.model, self.loss = model, loss
         self.kept = [(place, owner, dict(vars(owner))) for place, owner in _owners(model, loss)]
-        self.frozen = self._frozen()
+        self.params = list(model.parameters())  # others, or in another order, are seen as attributes
+        self.frozen = [p.requires_grad for p in self.params]
         self.contents = [(place, value, _content(value)) for place, value in self._values() if not _fixed(value)]
 
     def changes(self) -> Iterator[str]:
         """What is not as it was, as "p of layer 3 (Dropout(p=0.5))"; nothing where all is."""
         for place, owner, kept in self.kept:
             now = vars(owner)
+            if len(now) == len(kept) and all(map(is_, now.values(), kept.values())):
+                continue  # as a rule; this is asked before every batch
             for name in now if len(now) == len(kept) else {**kept, **now}:
                 if name != "training" and not _same(now.get(name, kept), kept.get(name, now)):
                     yield f"{name} of {place}"
         for place, value, content in self.contents:
             if content and _content(value) != content:
                 yield f"what is in {place}"
-        if self._frozen() != self.frozen:
+        if [p.requires_grad for p in self.params] != self.frozen:
             yield "which parameters require a gradient"
 
     def unseen(self) -> Iterator[str]:
@@ -70,9 +74,6 @@ class Snapshot:
         for place, value, content in self.contents:
             if not content:
                 yield f"{place}, a {type(value).__name__}"
-
-    def _frozen(self) -> list[bool]:
-        return [p.requires_grad for p in self.model.parameters()]
 
     def _values(self) -> Iterator[tuple[str, Any]]:
         for place, _, kept in self.kept:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinycnn.backend import Array, gemm, gemm_sum, strided
+from tinycnn.backend import Array, aligned, gemm, gemm_sum, strided
 from tinycnn.execution.engines.stages.activations import ACTIVATIONS
 from tinycnn.execution.engines.stages.pooling import MaxPool, SumPool, clear_rest, windows_of
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
@@ -42,14 +42,14 @@ class Columns:
         if (KH, KW, SW) == (1, 1, 1) and not ones:  # the image is its own columns
             self.cols, self.copies = strided(image, (G, OH, C, OW * N), (g, h * SH, c, n)), []
             return
-        shifted = np.ones((G, H, R, OW * N), x.dtype)
+        shifted = aligned((G, H, R, OW * N), x.dtype, 1)
         window = strided(image, (G, H, C, KW, OW, N), (g, h, c, w * DW, w * SW, n))
         self.copies = [(shifted[:, :, : C * KW].reshape(G, H, C, KW, OW, N), window)]  # (to, from)
         g, h, r, n = shifted.strides
         if DH == 1:
             self.cols = strided(shifted, (G, OH, KH * R, OW * N), (g, h * SH, r, n))
         else:  # dilated rows are not neighbours in memory
-            self.cols = np.empty((G, OH, KH * R, OW * N), x.dtype)
+            self.cols = aligned((G, OH, KH * R, OW * N), x.dtype)
             rows = strided(shifted, (G, OH, KH, R, OW * N), (g, h * SH, h * DH, r, n))
             self.copies.append((self.cols.reshape(rows.shape), rows))
 
@@ -75,13 +75,13 @@ class Conv(PartStage):
         self.out = Values(stage.gives, N, x.dtype, scale, self.activation.shift, frame)
         pooled = stage.pooling != "NO_POOL"
         self.y = _grouped(self.out.y, G)  # (G, O/G, ..., N)
-        self.z = np.empty((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
+        self.z = aligned((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
         self.max = MaxPool(self.z, stage.window, scratch) if stage.pooling == "MAXIMUM" else None
         self.sum = SumPool(self.z, stage.window, scratch) if stage.pooling == "AVERAGE" else None
-        self.A = np.zeros((G, 1, O // G, KH, C * KW + self.ones), x.dtype)
-        self.B = np.zeros((G, O // G, 1, 1, 1), x.dtype) if adds and not self.ones else None
+        self.A = aligned((G, 1, O // G, KH, C * KW + self.ones), x.dtype, 0)
+        self.B = aligned((G, O // G, 1, 1, 1), x.dtype, 0) if adds and not self.ones else None
         self.products = as_products(self.z)  # (G, OH, O/G, OW*N)
-        self.sum_up = np.ones(OW * N, x.dtype)  # the product with them is the sum, at twice the speed
+        self.sum_up = aligned((OW * N,), x.dtype, 1)  # the product with them is the sum, at twice the speed
         way = DataByRows if DataByRows.suits(stage) else DataByColumns
         self.back = way(stage, self.A, x, self.z, scratch)
 
@@ -178,7 +178,7 @@ class DataGradient:
     def __init__(self, stage: Stage, A: Array, x: Values) -> None:
         (C, H, W), (_, KW), G = stage.takes, stage.kernel, stage.groups
         self.A, self.taps, self.padding = A, C // G * KW, stage.padding
-        self.dx = np.empty((C, H, W, x.images), x.dtype)
+        self.dx = aligned((C, H, W, x.images), x.dtype)
         self.rows = self.dx.reshape(G, C // G, H, W, -1).swapaxes(1, 2)  # (G, H, C, W, N)
         self.moves = sorted(_moves(W, stage), key=lambda move: move[2] != slice(0, W, 1))
         self.filled = self.moves[0][2] == slice(0, W, 1)  # the first tap along the width meets every pixel
@@ -223,11 +223,11 @@ class DataByRows(DataGradient):
         super().__init__(stage, A, x)
         (G, O, OH, OW, N), KH, H = z.shape, stage.kernel[0], stage.takes[1]
         frame = KH - 1 - stage.padding[0]
-        framed = np.zeros((G, OH + 2 * frame, O, OW * N), x.dtype)
+        framed = aligned((G, OH + 2 * frame, O, OW * N), x.dtype, 0)
         inner = framed[:, frame : frame + OH]  # (G, OH, O, OW*N)   here O counts the filters of one group
         self.dz = inner.swapaxes(1, 2).reshape(G, O, OH, OW, N)
         self.neighbours = strided(framed, (G, H, KH * O, OW * N), framed.strides)
-        self.turned = np.empty((G, self.taps, KH, O), x.dtype)
+        self.turned = aligned((G, self.taps, KH, O), x.dtype)
         self.shifted = scratch(G, H, self.taps, OW * N)
 
     def fold(self) -> None:
@@ -249,9 +249,9 @@ class DataByColumns(DataGradient):
         self.steps = stage.stride[0], stage.dilation[0]
         self.dz = z  # the gradient takes the place of the map
         self.products = as_products(z)
-        self.turned = np.empty((G, 1, KH, self.taps, O), x.dtype)
+        self.turned = aligned((G, 1, KH, self.taps, O), x.dtype)
         self.dcols = scratch(G, OH, KH * self.taps, OW * N)
-        self.shifted = np.empty((G, H + 2 * stage.padding[0], self.taps, OW * N), x.dtype)
+        self.shifted = aligned((G, H + 2 * stage.padding[0], self.taps, OW * N), x.dtype)
 
     def fold(self) -> None:
         np.copyto(self.turned, self.A[..., : self.taps].transpose(0, 1, 3, 4, 2))

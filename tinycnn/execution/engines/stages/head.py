@@ -30,44 +30,58 @@ class Head:
             self.spread *= self.weight
         self.z = x.y.reshape(C, N)
         self.s, self.p = np.empty((C, N), x.dtype), np.empty((C, N), x.dtype)
-        self.each = np.arange(N)
+        self.each, self.divisor = np.arange(N), 1.0
+        self.used: Array | None = None  # (N,)   None where all labels count
+        self.amount: Array | None = None  # (N,)   the weight of each label; None where all count 1
 
     def forward(self, t: Array) -> tuple[float, int]:
         """The loss of this part, a mean over its labels' weights or a sum, and how many answers are right."""
-        C, N = self.z.shape
-        _checks.labels("cross_entropy", t, (N,), C, self.loss.ignore_index, Tensor(self.z.T))
-        z = self.s
+        self._look_at(t)
+        z, p, e = self.s, self.p, self.loss.label_smoothing
         np.multiply(self.z, self.x.scale, out=z)
         if self.x.shift:
             z += self.x.shift
         correct = int(np.count_nonzero(z.argmax(axis=0) == t))
-        used = t != self.loss.ignore_index  # (N,)
-        self.t = t if used.all() else np.where(used, t, 0)
-        self.used, e, p = used, self.loss.label_smoothing, self.p
-        amount = used.astype(z.dtype) if self.weight is None else self.weight[self.t] * used  # (N,)
-        self.divisor = amount.sum() if self.loss.reduction == "mean" else 1.0
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            z -= z.max(axis=0)  # (C, N)   a constant changes no p; with the largest at 0 no exp overflows
+            z -= np.maximum.reduce(z)  # (C, N)   a constant changes no p; with the largest at 0 no exp overflows
             np.exp(z, out=p)
-            norm = p.sum(axis=0)  # (N,)
+            norm = np.add.reduce(p)  # (N,)
             p /= norm
             norm = np.log(norm)
-            losses = amount * (1 - e) * (norm - z[self.t, self.each])
+            losses = norm - z[self.t, self.each]  # (N,)
+            losses = losses if self.amount is None else losses * self.amount
             if e:
-                losses += used * (norm * self.spread.sum() - self.spread @ z)
-            self.amount = amount * (1 - e)
-            return float(losses.sum() / self.divisor), correct
+                smooth = norm * self.spread.sum() - self.spread @ z
+                losses = (1 - e) * losses + (smooth if self.used is None else smooth * self.used)
+            return float(np.add.reduce(losses) / self.divisor), correct
+
+    def _look_at(self, t: Array) -> None:
+        """Check the labels, and count those that are not ignored."""
+        C, N = self.z.shape
+        ignored, plain = self.loss.ignore_index, t.dtype.kind in "iu" and t.shape == (N,)
+        if not plain or np.minimum.reduce(t) < 0 or np.maximum.reduce(t) >= C:
+            _checks.labels("cross_entropy", t, (N,), C, ignored, Tensor(self.z.T))
+            used = t != ignored
+        else:
+            used = t != ignored if 0 <= ignored < C else None
+        self.t = t if used is None else np.where(used, t, 0)
+        self.used = self.amount = used
+        if self.weight is not None:
+            self.amount = self.weight[self.t] if used is None else self.weight[self.t] * used
+        if self.loss.reduction == "mean":
+            self.divisor = float(N if self.amount is None else self.amount.sum())
 
     def backward(self, share: float) -> Array:
         """The gradient of share * loss by the last stage's buffer (C, N)."""
         p, e = self.p, self.loss.label_smoothing
+        amount = (1 - e) * (1 if self.amount is None else self.amount)
         if e:
-            total = self.amount + self.spread.sum()
-            p *= total
+            p *= amount + self.spread.sum()
             p -= self.spread[:, None]
-            p *= self.used
-        elif self.weight is not None or not self.used.all():
-            p *= self.amount
-        p[self.t, self.each] -= self.amount
-        p *= share / float(self.divisor) * self.x.scale
+            if self.used is not None:
+                p *= self.used
+        elif self.amount is not None:
+            p *= amount
+        p[self.t, self.each] -= amount
+        p *= share / self.divisor * self.x.scale
         return p

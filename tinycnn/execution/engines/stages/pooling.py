@@ -7,7 +7,7 @@ What the windows leave over at the lower and right edge, where they do not fill 
 
 import numpy as np
 
-from tinycnn.backend import Array, strided
+from tinycnn.backend import Array, aligned, strided
 from tinycnn.execution.engines.stages.values import Scratch, Two
 
 
@@ -50,11 +50,11 @@ class MaxPool:
         self.window = window
         self.z = windows_of(z, window)  # (..., OH, KH, OW, KW, N)
         *front, OH, KH, OW, KW, N = self.z.shape
-        self.rows = np.empty((KH, *front, OH, OW, N), z.dtype)  # the largest of each row of a window
-        self.top = np.empty((*front, OH, OW, N), z.dtype)  # and of all rows
-        self.won = np.empty(self.top.shape, bool)
-        self.left = np.empty_like(self.top)
-        self.share = np.empty_like(self.top)
+        self.rows = aligned((KH, *front, OH, OW, N), z.dtype)  # the largest of each row of a window
+        self.top = aligned((*front, OH, OW, N), z.dtype)  # and of all rows
+        self.won = aligned(self.top.shape, bool)
+        self.left = aligned(self.top.shape, self.top.dtype)
+        self.share = aligned(self.top.shape, self.top.dtype)
 
     def forward(self, y: Array, train: bool) -> None:
         """Into y (..., OH, OW, N): first the columns of each row of a window, then the rows."""

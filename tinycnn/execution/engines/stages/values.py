@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinycnn.backend import Array
+from tinycnn.backend import Array, aligned
 
 Two = tuple[int, int]
 Three = tuple[int, int, int]
@@ -35,7 +35,7 @@ class Values:
     def __post_init__(self) -> None:
         (C, H, W), (PH, PW), N = self.shape, self.frame, self.images
         size = C * (H + 2 * PH) * (W + 2 * PW)
-        self.rows = np.full((size + 1, N), -self.shift / self.scale, self.dtype)  # of which the value is 0
+        self.rows = aligned((size + 1, N), self.dtype, -self.shift / self.scale)  # of which the value is 0
         self.rows[size] = 1
         self.framed = self.rows[:size].reshape(C, H + 2 * PH, W + 2 * PW, N)
         self.y = self.framed[:, PH : PH + H, PW : PW + W]
@@ -51,5 +51,5 @@ class Scratch:
         """An array of this shape, with anything in it."""
         size = math.prod(shape)
         if self.room.size < size:
-            self.room = np.empty(size, self.room.dtype)
+            self.room = aligned((size,), self.room.dtype)
         return self.room[:size].reshape(shape)
