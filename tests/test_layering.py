@@ -32,7 +32,7 @@ LAYERS = [
     {"execution"},
     {"checkpoint"},
     {"training", "profile", "doctor"},
-    {"explain", "onnx"},
+    {"explain", "onnx", "d2l"},
     {"cli"},
     {"__main__"},
 ]

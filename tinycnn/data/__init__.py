@@ -17,6 +17,7 @@ from tinycnn.data.dataset import Dataset
 from tinycnn.data.datasets import MNIST, SHORT_NAMES, DatasetError, FashionMNIST, load
 from tinycnn.data.folder import read_folder
 from tinycnn.data.idx import IdxError, read_idx
+from tinycnn.data.loader import DataLoader, TensorDataset
 from tinycnn.data.silhouettes import Silhouettes
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "Augment",
     "SHORT_NAMES",
     "Batches",
+    "DataLoader",
     "Dataset",
     "DatasetError",
     "FashionMNIST",
     "IdxError",
     "Silhouettes",
+    "TensorDataset",
     "load",
     "read_cifar10",
     "read_folder",

@@ -128,13 +128,14 @@ def _dress(axes: Any, name: str, epochs: int) -> None:
 class Notebook:
     """The output of the running cell, in Jupyter and its like; one picture that is replaced."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int) -> None:
         self.handle: Any = None
+        self.width = width  # in the browser's pixels
 
     def show(self, png: bytes) -> None:
         from IPython.display import Image, display
 
-        picture = Image(data=png, width=int(SIZE[0] * DPI / 1.5))
+        picture = Image(data=png, width=self.width)
         if self.handle is None:
             self.handle = display(picture, display_id=True)
         else:
@@ -169,27 +170,27 @@ def in_notebook() -> bool:
     return type(shell).__name__ == "ZMQInteractiveShell"
 
 
-def find_screen() -> Notebook | Window | None:
-    """Where to show pictures: a notebook, a window that matplotlib can open, or nothing.
+def find_screen(size: tuple[float, float] = SIZE, dpi: int = DPI) -> Notebook | Window | None:
+    """Where to show pictures of so many inches: a notebook, a window that matplotlib can open, or nothing.
 
     Which windows matplotlib opens, and whether, is its own
     decision: `MPLBACKEND=agg` keeps it from opening any.
     """
     if in_notebook():
-        return Notebook()
+        return Notebook(int(size[0] * dpi / 1.5))
     if sys.platform.startswith("linux") and not {"DISPLAY", "WAYLAND_DISPLAY"} & set(os.environ):
         return None  # without asking matplotlib, which would have to load half of itself to find out
     try:
-        return _open_window()
+        return _open_window(size, dpi)
     except Exception as error:  # each toolkit has errors of its own; training must not end for want of a window
         warnings.warn(f"Curves: no window can be opened ({error!r}); the picture is in the PNG", stacklevel=2)
         return None
 
 
-def _open_window() -> Window | None:
+def _open_window(size: tuple[float, float], dpi: int) -> Window | None:
     from matplotlib import pyplot
 
-    figure = pyplot.figure(num="tinycnn", figsize=SIZE, dpi=DPI)
+    figure = pyplot.figure(num="tinycnn", figsize=size, dpi=dpi)
     if getattr(figure.canvas, "required_interactive_framework", None) is None:
         pyplot.close(figure)
         return None
