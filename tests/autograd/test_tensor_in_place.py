@@ -96,6 +96,20 @@ def test_in_place_refuses_what_would_change_the_tensors_kind(change, error, text
     assert x.numpy().tolist() == [0, 1, 2]
 
 
+def test_an_array_that_takes_a_tensor_in_stays_an_array(rng):
+    """The chapter's conv2d.weight.data[:] -= lr * conv2d.weight.grad."""
+    p = leaf(rng, 3)
+    p.grad = np.arange(3.0)
+    before, memory = p.numpy().copy(), p.data
+    p.data[:] -= 0.5 * p.grad
+    p.data *= tensor([2.0, 2, 2])
+    assert p.data is memory and np.array_equal(p.numpy(), (before - 0.5 * np.arange(3.0)) * 2)
+    y = np.ones(3) + p
+    assert isinstance(y, Tensor) and y.requires_grad and (np.float64(2) * p).requires_grad
+    with pytest.raises(TypeError, match="np.add does not take a tensor"):
+        np.add.reduce(p)
+
+
 # Assignment to elements
 
 

@@ -78,6 +78,32 @@ class Greatest(NamedTuple):
     indices: "Tensor"
 
 
+UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul"}
+COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "bitwise_and", "bitwise_or")
+
+
+class _Ufuncs:
+    """What NumPy does where a tensor stands beside an array.  NumPy asks the class, CuPy the tensor, and gets None:
+    there Tensor's own operators do it all."""
+
+    def __get__(self, tensor: "Tensor | None", kind: Any) -> Any:
+        return None if tensor is not None else self.call
+
+    @staticmethod
+    def call(tensor: "Tensor", ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
+        """array + tensor is a tensor; array += tensor, as in weight.data -= lr * weight.grad, changes the array."""
+        if out is not None and not isinstance(out[0], Tensor):
+            return getattr(ufunc, method)(*_without_tensors(inputs), out=out, **options)
+        if method == "__call__" and out is None and ufunc.__name__ in UFUNCS:
+            return _binary(UFUNCS[ufunc.__name__], *inputs)
+        if method == "__call__" and out is None and ufunc.__name__ in COMPARISONS:
+            return Tensor(ufunc(*_without_tensors(inputs)))
+        name = ufunc.__name__
+        raise TypeError(
+            f"np.{name} does not take a tensor; write t.{name}() if there is one, or t.numpy() for an array"
+        )
+
+
 class Tensor:
     """A NumPy or CuPy array (`data`) with a gradient (`grad`) and a memory of how it was made (`grad_fn`).
 
@@ -86,7 +112,7 @@ class Tensor:
     """
 
     __slots__ = ("__weakref__", "_data", "_grad", "_requires_grad", "grad_fn")
-    __array_ufunc__ = None  # so that array + tensor is the tensor's business, not NumPy's
+    __array_ufunc__ = _Ufuncs()  # so that array + tensor is the tensor's business, not NumPy's
 
     def __init__(self, data: "Array | Tensor", requires_grad: bool = False) -> None:
         self._data: Array = _array(data)
