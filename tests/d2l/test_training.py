@@ -8,6 +8,7 @@ import pytest
 
 import tinycnn
 from tinycnn import d2l, nn
+from tinycnn import functional as F
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.d2l import training
 from tinycnn.data import Batches, DataLoader, TensorDataset, scale
@@ -182,6 +183,7 @@ def test_train_ch6_gives_the_bits_of_the_engines_own_loop(few_images, lenet):
     train_set, test_set = few_images
     loaders = d2l.load_data_fashion_mnist(batch_size=64)
     tinycnn.rand(size=(1, 1, 28, 28))
+    next(iter(loaders[0]))
     d2l.train_ch6(lenet, *loaders, num_epochs=2, lr=0.9, device="cpu")
 
     tinycnn.manual_seed(0)
@@ -219,6 +221,8 @@ def test_what_train_ch6_trains_on(kind, lenet, few_images):
             d2l.train_ch6(lenet, given, given, 1, 0.1, "cpu")
         return
     d2l.train_ch6(lenet, given, given, 1, 0.1, "cpu")
+    with pytest.raises(ValueError, match=r"d2l: batches of \[1, 2\] examples, expected one size for all"):
+        d2l.evaluate_accuracy(lenet, [(Tensor(x[:n]), Tensor(y[:n])) for n in (1, 2)])
     assert d2l.evaluate_accuracy(lenet, given) == evaluate(lenet, Batches(x, y, 10, shuffle=False))[1]
 
 
@@ -245,6 +249,7 @@ def test_train_ch3_by_hand_agrees_with_the_same_steps_by_the_engine(few_images):
     def plain(X):
         return X.reshape(-1, 784) @ W.t() + b
 
+    loaders = d2l.load_data_fashion_mnist(batch_size=64)
     d2l.train_ch3(plain, *loaders, loss, 2, lambda batch_size: d2l.sgd([W, b], 0.1, batch_size))
     for ours, byhand in zip(net.parameters(), (W, b), strict=True):
         np.testing.assert_allclose(ours.numpy(), byhand.numpy(), rtol=1e-3, atol=1e-5)
@@ -264,6 +269,24 @@ def test_train_epoch_ch3_goes_on_with_the_next_epochs_order():
         return [p.numpy() for p in net.parameters()]
 
     assert all(np.array_equal(a, b) for a, b in zip(trained(2), trained(0), strict=True))
+
+
+def test_a_second_run_on_the_same_images_has_orders_of_its_own(fake_cupy):
+    """On either device: one run of two epochs is two of one."""
+    ends = []
+
+    def loss(y_hat, y):
+        return F.cross_entropy(y_hat, y, reduction="none")
+
+    for device, runs in (("cpu", [2]), ("cpu", [1, 1]), ("gpu", [1, 1])):
+        tinycnn.manual_seed(1)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10)).to(device)
+        loaders, optimizer = d2l.load_data_fashion_mnist(batch_size=50), tinycnn.optim.SGD(net.parameters(), lr=0.1)
+        for epochs in runs:
+            d2l.train_ch3(net, *loaders, loss, epochs, optimizer)
+        ends.append(net[1].weight.numpy())
+    np.testing.assert_array_equal(ends[0], ends[1])
+    np.testing.assert_allclose(ends[0], ends[2], rtol=1e-4, atol=1e-6)
 
 
 def test_a_net_of_which_nothing_can_learn_is_refused():

@@ -21,7 +21,7 @@ def test_the_order_follows_the_seed_of_the_moment():
     data = TensorDataset(np.arange(20.0), np.arange(20))
 
     def first(loader):
-        loader.batches.epoch = 0
+        loader.epoch = 0
         return next(iter(loader))[1].tolist()
 
     loader = DataLoader(data, 20, shuffle=True)

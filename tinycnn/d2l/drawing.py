@@ -87,7 +87,7 @@ class Animator:
         if not self.X or not curves.can_draw():
             return
         buffer = io.BytesIO()
-        self.figure().savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+        self.figure().savefig(buffer, format="png", dpi=DPI, metadata={"Software": None}, backend="agg")
         if self.screen is not None:
             self.screen.show(buffer.getvalue())
             return

@@ -3,9 +3,10 @@
 Read in this order: train_ch6, Animated; evaluate_accuracy; train_ch3, ByHand; TrainCallback.
 """
 
+import copy
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import tinycnn
 from tinycnn import nn
 from tinycnn.autograd.tape import Node, no_grad
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, to_device
+from tinycnn.backend import Array, array_module, as_array, to_device
 from tinycnn.d2l.counting import Timer, accuracy
 from tinycnn.d2l.drawing import Animator, show_images
 from tinycnn.d2l.images import get_fashion_mnist_labels
@@ -45,8 +46,7 @@ def train_ch6(
     optimizer = SGD(net.parameters(), lr=lr)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], legend=LEGEND)
     with make_step(net, nn.CrossEntropyLoss(), optimizer) as step:
-        batches, test_batches = batches_of(train_iter, device), batches_of(test_iter, device)
-        run = train(step, batches, test_batches, num_epochs, [Animated(animator)])
+        run = _train(step, train_iter, test_iter, num_epochs, animator, per_epoch=False)
     if run.result is not None:
         _print_result(run.result)
         print(f"{run.examples_per_sec:.1f} examples/sec on {device}")
@@ -63,6 +63,8 @@ def _print_result(result: Epoch) -> None:
 
 class Animated(Observer):
     """Hands the loop's measurements to an Animator, five times an epoch or once, and draws at most once a second."""
+
+    essential = False
 
     def __init__(self, animator: Animator, per_epoch: bool = False) -> None:
         self.animator, self.per_epoch, self.drawn_at = animator, per_epoch, -math.inf
@@ -85,42 +87,39 @@ class Animated(Observer):
             self.drawn_at = time.monotonic()
 
 
-class Listed:
-    """Batches (X, y) in a list or another collection that can be gone through again, as the loop takes them."""
+def batches_of(data_iter: Any, device: str = "cpu") -> Batches:
+    """What the loop takes of an iterator of the book's: Batches, on the device if they are a DataLoader's.
 
-    def __init__(self, pairs: Any) -> None:
-        self.pairs = pairs
-
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def from_batch(self, epoch: int, first: int) -> Iterator[tuple[Array, Array]]:
-        """The batches from number `first` on, in every epoch the same."""
-        for i, (x, y) in enumerate(self.pairs):
-            if i >= first:
-                yield _array(x), _array(y)
-
-
-def batches_of(data_iter: Any, device: str = "cpu") -> Any:
-    """What the loop takes of an iterator of the book's; a DataLoader's images are moved to the device, all at once."""
+    A list of batches (X, y) becomes Batches in the same order.  TypeError for what may be gone through only once.
+    """
     if isinstance(data_iter, Batches):
         return data_iter
     if isinstance(data_iter, DataLoader):
-        b = data_iter.batches
-        if device == "cpu":
-            return b
-        images, labels = to_device(b.images, device), to_device(b.labels, device)
-        return Batches(images, labels, b.batch_size, b.shuffle, b.seed, b.drop_last)
-    if not hasattr(data_iter, "__len__") or not hasattr(data_iter, "__iter__"):
+        found = copy.copy(data_iter.batches)
+        images: Any = to_device(found.images, device)
+        found.images, found.labels = images, to_device(found.labels, device)
+        return found
+    if not isinstance(data_iter, (list, tuple)) or not data_iter:
         raise TypeError(
             f"d2l: expected a DataLoader or a list of batches (X, y), got {type(data_iter).__name__}; what can be gone "
             "through only once becomes one by list(...)"
         )
-    return Listed(data_iter)
+    xs, ys = ([t.data if isinstance(t, Tensor) else as_array(t) for t in part] for part in zip(*data_iter, strict=True))
+    sizes = [len(y) for y in ys]
+    if any(n != sizes[0] for n in sizes[:-1]) or sizes[-1] > sizes[0]:
+        raise ValueError(f"d2l: batches of {sizes} examples, expected one size for all, and no more in the last")
+    xp = array_module(xs[0])
+    return Batches(xp.concatenate(xs), xp.concatenate(ys), sizes[0], shuffle=False)
 
 
-def _array(x: Any) -> Array:
-    return x.data if isinstance(x, Tensor) else np.asarray(x)
+def _train(step: Step, train_iter: Any, test_iter: Any, num_epochs: int, animator: Animator, per_epoch: bool) -> Run:
+    """The engine's loop, on the step's device; the next run on the same iterator has orders of its own."""
+    device = step.optimizer.params[0].device
+    batches = batches_of(train_iter, device)
+    run = train(step, batches, batches_of(test_iter, device), num_epochs, [Animated(animator, per_epoch)])
+    if isinstance(train_iter, DataLoader):
+        train_iter.batches.epoch = batches.epoch
+    return run
 
 
 # Evaluation
@@ -226,14 +225,14 @@ def leaves(result: Tensor) -> list[Tensor]:
     return found
 
 
-def _step(net: Any, loss: Any, updater: Any, batches: Any) -> Step:
+def _step(net: Any, loss: Any, updater: Any, train_iter: Any) -> Step:
     """The engine's fastest step where it knows all three, else by hand."""
     if isinstance(net, nn.Module) and isinstance(updater, Optimizer) and type(loss) is nn.CrossEntropyLoss:
         mean = nn.CrossEntropyLoss(loss.weight, loss.ignore_index, "mean", loss.label_smoothing)
         return make_step(net, mean, updater)
     if isinstance(updater, Optimizer):
         return ByHand(net, loss, updater, ())
-    x, _ = next(iter(batches.from_batch(0, 0)))
+    x, _ = next(batches_of(train_iter).from_batch(0, 0))
     params = leaves(net(as_input(x[:1], Tensor(np.zeros(1, np.float32)))))
     if not params:
         raise ValueError("train_ch3: the net's result depends on no tensor with requires_grad=True; nothing can learn")
@@ -243,22 +242,22 @@ def _step(net: Any, loss: Any, updater: Any, batches: Any) -> Step:
 def train_ch3(net: Any, train_iter: Any, test_iter: Any, loss: Any, num_epochs: int, updater: Any) -> None:
     """Train a net, a Module or a function, by an Optimizer or a function updater(batch size); draws curves.
 
-    `loss` is a function of (y_hat, y) that gives one number or one per example.
+    `loss` is a function of (y_hat, y) that gives one number or one per example.  A net that is a function, with an
+    updater of one's own, works in main memory.
     """
-    batches = batches_of(train_iter)
     animator = Animator(xlabel="epoch", xlim=[1, num_epochs], ylim=[0.3, 0.9], legend=LEGEND)
-    with _step(net, loss, updater, batches) as step:
-        train(step, batches, batches_of(test_iter), num_epochs, [Animated(animator, per_epoch=True)])
+    with _step(net, loss, updater, train_iter) as step:
+        _train(step, train_iter, test_iter, num_epochs, animator, per_epoch=True)
 
 
 def train_epoch_ch3(net: Any, train_iter: Any, loss: Any, updater: Any) -> tuple[float, float]:
     """One epoch of train_ch3: mean loss and the share of right answers while the net changed."""
-    batches = batches_of(train_iter)
-    run = Run(epoch=getattr(batches, "epoch", 0), num_batches=len(batches))
-    with _step(net, loss, updater, batches) as step:
-        train_epoch(step, batches, run, Observer(), Stop())
-    if hasattr(batches, "epoch"):
-        batches.epoch += 1
+    with _step(net, loss, updater, train_iter) as step:
+        batches = batches_of(train_iter, step.optimizer.params[0].device)
+        run = Run(num_batches=len(batches))
+        train_epoch(step, batches.since(batches.epoch), run, Observer(), Stop())
+    own = train_iter.batches if isinstance(train_iter, DataLoader) else batches
+    own.epoch += 1
     return run.means()
 
 
@@ -272,6 +271,8 @@ def predict_ch3(net: Any, test_iter: Any, n: int = 6) -> None:
 
 class TrainCallback(Observer):
     """What the chapter's TensorFlow cell hands to fit: curves by the epoch, and the result when the last one ends."""
+
+    essential = False
 
     def __init__(self, net: nn.Module, train_iter: Any, test_iter: Any, num_epochs: int, device_name: str) -> None:
         self.net, self.train_iter, self.test_iter = net, train_iter, test_iter

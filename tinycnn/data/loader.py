@@ -55,6 +55,7 @@ class DataLoader:
                 "write DataLoader(TensorDataset(x, y), ...)"
             )
         self.dataset, self.seed, self.num_workers = dataset, seed, num_workers
+        self.epoch = 0  # of the next loop over this, which changes no order that a training run takes
         images: Any = dataset.images
         self._batches = Batches(images, dataset.labels, batch_size, shuffle, 0, drop_last)
 
@@ -73,5 +74,6 @@ class DataLoader:
         return len(self._batches)
 
     def __iter__(self) -> Iterator[list[Tensor]]:
-        for x, y in self.batches:
+        self.epoch += 1
+        for x, y in self.batches.from_batch(self.epoch - 1, 0):
             yield [Tensor(scale(x) if x.dtype == np.uint8 and x.ndim == 4 else x), Tensor(y)]
