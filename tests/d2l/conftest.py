@@ -1,5 +1,7 @@
 """Small drawn images in Fashion-MNIST's place, and pictures into the test's own folder."""
 
+import sys
+
 import pytest
 
 from tinycnn.d2l import images
@@ -12,7 +14,9 @@ def out(tmp_path, monkeypatch):
     monkeypatch.setenv("TINYCNN_OUT", str(tmp_path))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.delenv("DISPLAY", raising=False)
-    return tmp_path
+    yield tmp_path
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(autouse=True)

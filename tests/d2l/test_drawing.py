@@ -90,7 +90,6 @@ def test_plot_draws_lines_of_tensors(rng):
     assert [list(line.get_ydata()) for line in axes.lines] == [[1, 2], [3, 4]]
     with pytest.raises(ValueError, match="plot: 2 lines of X and 3 of Y"):
         d2l.plot([[1], [2]], [[1], [2], [3]])
-    plt.close("all")
 
 
 def test_show_images_puts_each_under_its_title(few_images):
@@ -98,7 +97,6 @@ def test_show_images_puts_each_under_its_title(few_images):
     places = d2l.show_images(X, 2, 3, titles=list("abcdef"))
     assert len(places) == 6 and [place.get_title() for place in places] == list("abcdef")
     assert np.array_equal(places[4].images[0].get_array(), X[4].numpy())
-    d2l.plt.close("all")
 
 
 def test_what_is_not_there_says_so():

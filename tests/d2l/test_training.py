@@ -144,7 +144,7 @@ def lenet():
 def test_the_chapters_cells_run_as_typed(capsys):
     names = typed(
         "torch.manual_seed(0)", LENET, SHAPES, "train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=50)",
-        EVALUATE, TRAIN, "train_ch6(net, train_iter, test_iter, 2, 0.9, d2l.try_gpu())",
+        EVALUATE, TRAIN, "train_ch6(net, train_iter, test_iter, 1, 0.9, d2l.try_gpu())",
     )  # fmt: skip
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "Conv2d output shape: \t (1, 6, 28, 28)" and lines[11] == "Linear output shape: \t (1, 10)"
@@ -169,7 +169,7 @@ def test_train_ch6_takes_the_steps_that_the_cell_takes(capsys):
     for train_cell in (TRAIN, "train_ch6 = d2l.train_ch6"):
         names = typed(
             "torch.manual_seed(3)", LENET, "train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=50)",
-            EVALUATE, train_cell, "train_ch6(net, train_iter, test_iter, 2, 0.9, torch.device('cpu'))",
+            EVALUATE, train_cell, "train_ch6(net, train_iter, test_iter, 1, 0.9, torch.device('cpu'))",
         )  # fmt: skip
         ends.append([p.numpy() for p in names["net"].parameters()])
     for a, b in zip(*ends, strict=True):

@@ -173,8 +173,7 @@ def in_notebook() -> bool:
 def find_screen(size: tuple[float, float] = SIZE, dpi: int = DPI) -> Notebook | Window | None:
     """Where to show pictures of so many inches: a notebook, a window that matplotlib can open, or nothing.
 
-    Which windows matplotlib opens, and whether, is its own
-    decision: `MPLBACKEND=agg` keeps it from opening any.
+    Which windows matplotlib opens, and whether, is its own decision: `MPLBACKEND=agg` keeps it from opening any.
     """
     if in_notebook():
         return Notebook(int(size[0] * dpi / 1.5))
