@@ -78,6 +78,11 @@ class ReceptiveField(NamedTuple):
             start=self.start - padding * self.jump,
         )
 
+    def joined(self, other: "ReceptiveField") -> "ReceptiveField":
+        """That of the sum of two maps of one size."""
+        start, end = min(self.start, other.start), max(self.start + self.size, other.start + other.size)
+        return ReceptiveField(end - start, self.jump, start)
+
     def pixels(self, i: int, image: int) -> range:
         """The pixels of an axis of length `image` that output i sees; at the border, those it could see at most."""
         first = self.start + i * self.jump

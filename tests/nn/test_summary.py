@@ -158,3 +158,24 @@ def test_a_net_without_parameters():
 def test_sizes_are_positive(shape):
     with pytest.raises(ValueError, match="summary: every size of input_shape must be at least 1, got"):
         summary(LeNet(), shape)
+
+
+def test_the_field_of_a_sum_is_that_of_its_wider_part(rng):
+    around = nn.Sequential(nn.Conv2d(2, 3, 1, stride=2))
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.Residual(nn.Conv2d(2, 2, (3, 5), padding=(1, 2)), nn.ReLU()),
+        nn.Residual(nn.Conv2d(2, 3, 3, 2, 1), shortcut=around),
+        nn.Conv2d(3, 1, 3, padding=1),
+        nn.AdaptiveAvgPool2d(1),
+    )
+    rows = {row.name: row for row in summary(net, (1, 1, 40, 40)).rows}
+    assert [rows[name].receptive_field for name in ("0", "1.body.1", "1.shortcut", "2.body.0", "2.shortcut.0")] == [
+        (3, 3), (5, 7), (3, 3), (7, 9), (5, 7),
+    ]  # fmt: skip
+    assert rows["3"].receptive_field == (7 + 2 * 2, 9 + 2 * 2) and rows["4"].receptive_field == (40, 40)
+    assert rows["4"].multiply_adds == 0 and "1" not in rows
+    x = tinycnn.tensor(rng.normal(size=(1, 1, 40, 40)).astype(np.float32), requires_grad=True)
+    net[:4](x)[0, 0, 10, 10].backward()
+    touched = np.argwhere(x.grad.numpy()[0, 0])
+    assert (np.ptp(touched, axis=0) + 1).tolist() == [11, 13]

@@ -141,7 +141,7 @@ class MaxPool2d(_Pool2d, sees="window", onnx="MaxPool", fused="MAXIMUM"):
         return f"{super().extra_repr()}, dilation={_plain(self.dilation)}, ceil_mode={self.ceil_mode}"
 
 
-class AdaptiveAvgPool2d(Module, onnx="AdaptiveAveragePool", per_example=True):
+class AdaptiveAvgPool2d(Module, sees="map", onnx="AdaptiveAveragePool"):
     """The mean over output_size windows that cover the image: (N, C, H, W) -> (N, C, OH, OW), as in torch.nn."""
 
     def __init__(self, output_size: int | None | tuple[int | None, int | None]) -> None:

@@ -30,8 +30,8 @@ class Declared(NamedTuple):
     """What the rest of the package asks about a kind of layer; what is not declared is unknown, and refused by name.
 
     sees    which numbers of its input one number of its output depends on: "element" that at its own place, "window"
-            those under its window (of kernel_size, stride, padding and dilation), "row" all features, "batch" in
-            training all of the batch and in evaluation that at its own place; for summary
+            those under its window (of kernel_size, stride, padding and dilation), "row" all features, "map" much
+            or all of its channel, "batch" in training all of the batch and in evaluation that at its own place
     onnx    the ONNX operator that computes it, or a function of (graph, layer, output_shape) that adds its nodes
     fused   its name in the fused kernels (see execution/stages.py)
     per_example     whether each example of a batch goes through by itself and forward changes no attribute, so that
@@ -191,12 +191,15 @@ class Module:
                 module.training = training
 
     @contextmanager
-    def watching(self, see: Callable[[str, "Module", Tensor, Tensor], None]) -> Iterator[None]:
+    def watching(
+        self, see: Callable[[str, "Module", Tensor, Tensor], None], besides: type["Module"] | tuple[()] = ()
+    ) -> Iterator[None]:
         """Within this block every layer calls see(its name, the layer, x, y) when it has made y of x.
 
-        A layer is a module that has no modules inside.
+        A layer is a module that has no modules inside; `besides` is a kind that is watched although it has.
         """
-        layers = [(name, module) for name, module in self.named_modules() if not any(True for _ in module.children())]
+        found = self.named_modules()
+        layers = [(name, m) for name, m in found if isinstance(m, besides) or not any(True for _ in m.children())]
         for name, layer in layers:
             vars(layer)["forward"] = _seen(name, layer, layer.forward, see)
         try:

@@ -16,7 +16,7 @@ from tinycnn.autograd.tape import no_grad
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import to_device
 from tinycnn.geometry import ReceptiveField
-from tinycnn.nn import Conv2d, Module
+from tinycnn.nn import Conv2d, Module, Residual
 
 Fields = tuple[ReceptiveField, ReceptiveField] | None  # along height and width; None where they are not known
 
@@ -66,7 +66,7 @@ def summary(model: Module, input_shape: tuple[int, ...]) -> Summary:
     dtype, device = (parameters[0].dtype, parameters[0].device) if parameters else (np.dtype(np.float32), "cpu")
     x = Tensor(to_device(np.zeros(shape, dtype), device))
     recorder = _Recorder(x)
-    with model.evaluating(), model.watching(recorder.write), no_grad():
+    with model.evaluating(), model.watching(recorder.write, besides=Residual), no_grad():
         model(x)
     rows = recorder.rows
     return Summary(rows, sum(p.numel() for p in parameters), sum(row.multiply_adds or 0 for row in rows))
@@ -79,13 +79,17 @@ class _Recorder:
         self.rows: list[Row] = []
         self.image = image.shape[2:]
         self.passed = [image]  # kept, so that no two of them have the same id
+        self.newest: dict[Module, Fields] = {}  # of each layer's last output
         start = ReceptiveField()
         self.fields: dict[int, Fields] = {id(image): (start, start) if image.ndim == 4 else None}
 
     def write(self, name: str, layer: Module, x: Tensor, y: Tensor) -> None:
-        fields = fields_through(layer, self.fields.get(id(x)), x.shape, y.shape, self.image)
-        self.fields[id(y)] = fields
         self.passed.append(y)
+        if isinstance(layer, Residual):
+            self.fields[id(y)] = self._sum(layer)
+            return
+        fields = fields_through(layer, self.fields.get(id(x)), x.shape, y.shape, self.image)
+        self.fields[id(y)] = self.newest[layer] = fields
         sizes = [min(field.size, n) for field, n in zip(fields, self.image, strict=True)] if fields else None
         self.rows.append(
             Row(
@@ -98,6 +102,14 @@ class _Recorder:
                 im2col_bytes=_im2col_bytes(layer, y.shape),
             )
         )
+
+    def _sum(self, layer: Residual) -> Fields:
+        """What the sum of body and shortcut depends on: what either does, as far as the last layer in each is known."""
+        both = [self.newest.get(list(part.modules())[-1]) for part in (layer.body, layer.shortcut)]
+        if both[0] is None or both[1] is None:
+            return None
+        height, width = (a.joined(b) for a, b in zip(both[0], both[1], strict=True))
+        return height, width
 
 
 def fields_through(
@@ -115,7 +127,7 @@ def fields_through(
         options = zip(sizes.kernel_size, sizes.stride, sizes.padding, dilation, strict=True)
         height, width = (field.through(*option) for field, option in zip(fields, options, strict=True))
         return height, width
-    if sees == "row" and len(before) == 2:  # all that was flattened, and so the whole image
+    if sees == "map" and after[2:] == (1, 1) or sees == "row" and len(before) == 2:  # the whole image
         return ReceptiveField(image[0]), ReceptiveField(image[1])
     return None
 
