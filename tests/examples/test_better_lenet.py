@@ -7,6 +7,22 @@ from pathlib import Path
 PROGRAM = Path(__file__).parents[2] / "examples" / "better_lenet.py"
 
 
+def test_the_recipes_are_of_the_size_that_they_say(rng):
+    recipes = runpy.run_path(str(PROGRAM))["RECIPES"]
+    sizes = {name: sum(p.numel() for p in recipe.net().parameters()) for name, recipe in recipes.items()}
+    assert sizes["small"] < 8000 and 270_000 <= sizes["residual"] < 275_000 and list(sizes)[0] == "better"
+
+
+def test_a_recipe_with_everything_trains(tmp_path):
+    program = runpy.run_path(str(PROGRAM))
+    options = ["--recipe", "small", "--dataset", "silhouettes", "--epochs", "1", "--limit", "128"]
+    program["main"]([*options, "--out", str(tmp_path)])
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert (result["recipe"], result["augment"]["shift"], result["optimizer"]["class"]) == ("small", 1, "AdamW")
+    assert result["optimizer"]["schedule"] == "one cycle up to 0.01" and result["model"]["class"] == "VGG"
+    assert "BatchNorm2d looks at the whole batch" in result["execution"]
+
+
 def test_it_trains_and_writes_its_result(tmp_path, capsys):
     program = runpy.run_path(str(PROGRAM))
     program["main"](["--dataset", "silhouettes", "--epochs", "2", "--limit", "256", "--out", str(tmp_path / "new")])

@@ -164,7 +164,7 @@ def test_the_field_of_a_sum_is_that_of_its_wider_part(rng):
     around = nn.Sequential(nn.Conv2d(2, 3, 1, stride=2))
     net = nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1),
-        nn.Residual(nn.Conv2d(2, 2, (3, 5), padding=(1, 2)), nn.ReLU()),
+        nn.Residual(nn.Conv2d(2, 2, (3, 5), padding=(1, 2)), nn.Sigmoid()),
         nn.Residual(nn.Conv2d(2, 3, 3, 2, 1), shortcut=around),
         nn.Conv2d(3, 1, 3, padding=1),
         nn.AdaptiveAvgPool2d(1),
