@@ -1,5 +1,6 @@
 """Fixtures that all tests share: a seeded generator, and the device as a parameter."""
 
+import os
 import signal
 import sys
 import zlib
@@ -20,6 +21,13 @@ def rng(request):
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
 
 
+@pytest.fixture(scope="session")
+def a_gpu():
+    """Skips, with the reason, where there is no GPU, real or emulated; where one is emulated, it has to be there."""
+    if problem := cupy_problem():
+        (pytest.fail if "EMULATOR_KERNELS" in os.environ else pytest.skip)(problem.splitlines()[0])
+
+
 @pytest.fixture
 def fake_cupy(monkeypatch):
     """A strict stand-in takes CuPy's place, so that "gpu" works without one; its `counts` start at 0."""
@@ -34,6 +42,6 @@ def device(request):
     if request.param == "stand-in":
         request.getfixturevalue("fake_cupy")
         return "gpu"
-    if request.param == "gpu" and (problem := cupy_problem()):
-        pytest.skip(problem.splitlines()[0])
+    if request.param == "gpu":
+        request.getfixturevalue("a_gpu")
     return request.param

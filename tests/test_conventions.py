@@ -34,6 +34,7 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_readme.py": "the README",
     "test_device_clean.py": "a whole training step on a strict stand-in for CuPy",
     "test_fakecupy.py": "that stand-in",
+    "emulator/test_planted_faults.py": "the graph with faults put in on purpose",
     "test_parity.py": "training side by side with PyTorch",
     "execution/test_strategies.py": "every way to run a step against the plain one",
     "ops/test_no_examples.py": "every operation, on a batch of no examples",

@@ -5,8 +5,6 @@ import subprocess
 import sys
 import types
 
-import cuda_shim
-import fake_cuda
 import mpi_job
 import pytest
 
@@ -87,11 +85,9 @@ def test_what_users_meet(error, available, says, monkeypatch, capsys, healthy_cp
         assert words in text
 
 
-@pytest.mark.shim
-@cuda_shim.needs_compiler
-def test_a_working_gpu(monkeypatch, fake_cupy, capsys):
-    fake_cuda.install(monkeypatch)
-    monkeypatch.setattr(doctor, "cupy_version", lambda: "cupy-cuda13x 14.2.0")
+@pytest.mark.gpu
+@pytest.mark.usefixtures("a_gpu")
+def test_a_working_gpu(capsys):
     status, text = run(capsys, "--device", "gpu")
     assert (
         status == 0
@@ -99,11 +95,9 @@ def test_a_working_gpu(monkeypatch, fake_cupy, capsys):
     )
 
 
-@pytest.mark.shim
-@cuda_shim.needs_compiler
-def test_a_gpu_that_computes_wrongly(monkeypatch, fake_cupy, capsys, healthy_cpu):
-    fake_cuda.install(monkeypatch)
-    monkeypatch.setattr(doctor, "cupy_version", lambda: "cupy-cuda13x 14.2.0")
+@pytest.mark.gpu
+@pytest.mark.usefixtures("a_gpu")
+def test_a_gpu_that_computes_wrongly(monkeypatch, capsys, healthy_cpu):
     second_loss = doctor._second_loss
     monkeypatch.setattr(
         doctor, "_second_loss", lambda device, strategy: second_loss("cpu", "plain") + (strategy == "graph")

@@ -126,7 +126,6 @@ def test_unknown_devices_are_refused(name, fake_cupy):
 
 
 @pytest.mark.gpu
+@pytest.mark.usefixtures("a_gpu")
 def test_on_a_real_device():
-    if problem := cupy_problem():
-        pytest.skip(problem.splitlines()[0])
     assert resolve_device("auto")[0] == "gpu" and is_cupy(cupy().zeros(1))

@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path
 
-import cuda_shim
-import fake_cuda
 import numpy as np
 import pytest
 
@@ -155,11 +153,10 @@ def check(benchmark, monkeypatch, contender):
     assert measured["steps"] == 6 and measured["us"] > 0 and contender.done == 6
 
 
-@pytest.mark.shim
-@cuda_shim.needs_compiler
+@pytest.mark.gpu
+@pytest.mark.usefixtures("a_gpu")
 @pytest.mark.parametrize("variant", ["tinycnn graph", "tinycnn eager"])
-def test_tinycnn_contends(variant, benchmark, few_images, fake_cupy, monkeypatch):
-    fake_cuda.install(monkeypatch)
+def test_tinycnn_contends(variant, benchmark, few_images, monkeypatch):
     monkeypatch.setenv("CUPY_TF32", "0")
     contender = importlib.import_module("gpu_peers.tinycnn_gpu").make(variant, "lenet", 8, False)
     contender.done = 0

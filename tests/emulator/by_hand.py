@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-TYPES = {"f32": np.float32, "f64": np.float64, "pred": np.int32}
+TYPES = {"f16": np.float16, "f32": np.float32, "f64": np.float64, "pred": np.int32}
 TYPES |= {
     f"{kind}{bits}": np.dtype(f"{'i' if kind == 's' else 'u'}{bits // 8}").type
     for kind in "bus"
@@ -79,19 +79,19 @@ def entry(n, case):
 
 def register(type_):
     """The type of the register that holds such a value."""
-    return type_ if type_[0] in "fp" else f"b{max(16, int(type_[1:]))}"
+    return type_ if type_ in ("f32", "f64", "pred") else f"b{max(16, int(type_[1:]))}"
 
 
 def load(x, type_, m):
     if type_ == "pred":
         return f"ld.global.u32 %flag, [%at{m}]; setp.ne.s32 %{x}, %flag, 0;"
-    return f"ld.global.{type_} %{x}, [%at{m}];"
+    return f"ld.global.{type_.replace('f16', 'b16')} %{x}, [%at{m}];"
 
 
 def store(type_, m):
     if type_ == "pred":
         return f"selp.u32 %flag, 1, 0, %z; st.global.u32 [%at{m}], %flag;"
-    return f"st.global.{type_.replace('s', 'u') if type_ != 'f32' else type_} [%at{m}], %z;"
+    return f"st.global.{type_.replace('f16', 'b16')} [%at{m}], %z;"
 
 
 def module(*entries):

@@ -171,8 +171,15 @@ def larger(a, b):
 
 FLOATS = [
     Case(f"{name}.{kind} %z, %a, %b;", f"{t} {t}", t, function)
-    for t, kind in (("f32", "rn.f32"), ("f64", "rn.f64"))
+    for t, kind in (("f16", "rn.f16"), ("f32", "rn.f32"), ("f64", "rn.f64"))
     for name, function in (("add", np.add), ("sub", np.subtract), ("mul", np.multiply), ("div", np.divide))
+    if (t, name) != ("f16", "div")  # PTX has none
+]
+FLOATS += [
+    Case("fma.rn.f16 %z, %a, %b, %c;", "f16 f16 f16", "f16", lambda a, b, c: a.astype(np.float64) * b + c),
+    Case("neg.f16 %z, %a;", "f16", "f16", np.negative),
+    Case("abs.f16 %z, %a;", "f16", "f16", np.abs),
+    Case("max.f16 %z, %a, %b;", "f16 f16", "f16", larger),
 ]
 FLOATS += [
     case
@@ -285,7 +292,7 @@ UNORDERED = {
 
 
 def comparisons():
-    for t in ("s16", "u16", "s32", "u32", "s64", "u64", "f32", "f64"):
+    for t in ("s16", "u16", "s32", "u32", "s64", "u64", "f16", "f32", "f64"):
         for name, function in RELATIONS.items():
             yield Case(f"setp.{name}.{t} %z, %a, %b;", f"{t} {t}", "pred", function)
     for t in ("f32", "f64"):
@@ -339,6 +346,12 @@ def conversions():
                 yield Case(f"cvt.{name}.{to}.{source} %z, %a;", source, to, clamped(round_, to))
         for name, round_ in (("rni", np.rint), ("rzi", np.trunc), ("rmi", np.floor), ("rpi", np.ceil)):
             yield Case(f"cvt.{name}.{source}.{source} %z, %a;", source, source, round_)
+        half = lambda a: a.astype(np.float16)  # noqa: E731
+        yield Case(f"cvt.rn.f16.{source} %z, %a;", source, "f16", half)
+        yield Case(f"cvt.{source}.f16 %z, %a;", "f16", source, lambda a, t=source: a.astype(TYPES[t]))
+    for name, round_ in (("rni", round), ("rzi", math.trunc)):
+        yield Case(f"cvt.{name}.s32.f16 %z, %a;", "f16", "s32", clamped(round_, "s32"))
+    yield Case("cvt.rn.f16.s32 %z, %a;", "s32", "f16", lambda a: a.astype(np.float16))
     yield Case("cvt.f64.f32 %z, %a;", "f32", "f64", lambda a: a.astype(np.float64))
     yield Case("cvt.rn.f32.f64 %z, %a;", "f64", "f32", lambda a: a.astype(np.float32))
     saturated = lambda a: np.clip(np.nan_to_num(a, nan=0), 0, 1) + 0  # noqa: E731

@@ -6,6 +6,7 @@ import pytest
 ARRAYS = {
     "float32": lambda rng: rng.standard_normal((37, 53)).astype(np.float32),
     "float64": lambda rng: rng.standard_normal((5, 6, 7)),
+    "float16": lambda rng: rng.standard_normal((37, 53)).astype(np.float16),
     "int64": lambda rng: rng.integers(-50, 50, (40, 30)),
     "uint8": lambda rng: rng.integers(0, 255, (3, 4, 8, 9), dtype=np.uint8),
     "bool": lambda rng: rng.integers(0, 2, (6, 70)).astype(bool),

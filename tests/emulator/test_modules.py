@@ -58,6 +58,20 @@ def test_constants_and_globals():
         assert float(y[0]) == expected
 
 
+def test_a_text_that_is_loaded_twice_outlives_either():
+    import cupy
+
+    code = "__device__ int count = 5;" + NOTHING.format("").replace("{ }", "{ *x = count; }")
+    kernels = [cupy.cuda.function.Module() for _ in range(2)]
+    ptx, _ = cupy.cuda.compiler.compile_using_nvrtc(code, options=("-arch=compute_90",))
+    for module in kernels:
+        module.load(ptx)
+    del kernels[0], module
+    x = cupy.zeros(1, np.int32)
+    kernels[0].get_function("nothing")((1,), (1,), (x,))
+    assert int(x[0]) == 5
+
+
 def test_a_function_that_a_module_does_not_have():
     import cupy
 

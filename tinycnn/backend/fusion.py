@@ -29,6 +29,7 @@ def fused(function: Callable[..., None]) -> Callable[..., None]:
     args are arrays of one shape, the first of them in any case, and numbers or None.  The function writes its results
     into arrays it was given, and returns nothing.  Each element may depend on those at its own place alone, so all it
     uses are elementwise functions of xp, with `out=`, and operators; it may ask `is None`, but not what a number is.
+    Numbers meet arrays only: among themselves CuPy would compute in half precision.
     """
 
     @functools.wraps(function)

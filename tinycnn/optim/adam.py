@@ -28,7 +28,9 @@ def move(
     m: Array,
     v: Array,
     beta1: float,
+    rest1: float,
     beta2: float,
+    rest2: float,
     size: float,
     root: float,
     eps: float,
@@ -36,15 +38,16 @@ def move(
     kept: float | None,
 ) -> None:
     """The formulas above, into p, m and v.  size is lr / (1 - beta1**t) and root is 1 / sqrt(1 - beta2**t); decay is
-    Adam's weight decay, kept the share of p that AdamW's leaves; None takes no part."""
+    Adam's weight decay, kept the share of p that AdamW's leaves; None takes no part.  rest is 1 - beta, and comes from
+    outside because CuPy computes in half precision where no array takes part."""
     if decay is not None:
         g = g + p * decay
     if kept is not None:
         p *= kept
     m *= beta1
-    m += g * (1 - beta1)
+    m += g * rest1
     v *= beta2
-    v += g * g * (1 - beta2)
+    v += g * g * rest2
     p -= m * size / (xp.sqrt(v) * root + eps)
 
 
@@ -85,7 +88,7 @@ class Adam(Optimizer):
         size, root = lr / (1 - beta1 ** self.steps[i]), (1 - beta2 ** self.steps[i]) ** -0.5
         in_gradient, kept = (None, 1 - lr * decay) if self.decoupled else (decay, None)
         m, v = self.buffer("exp_avg", i), self.buffer("exp_avg_sq", i)
-        move(p, g, m, v, beta1, beta2, size, root, options["eps"], in_gradient or None, kept)
+        move(p, g, m, v, beta1, 1 - beta1, beta2, 1 - beta2, size, root, options["eps"], in_gradient or None, kept)
 
     def state_dict(self) -> dict[str, Any]:
         """As Optimizer's, and "step.0", ...: how many steps each parameter has made."""

@@ -109,7 +109,8 @@ static cudaError_t copy(void* to, const void* from, size_t size, cudaMemcpyKind 
     const char* where = wait ? "cudaMemcpy" : "cudaMemcpyAsync";
     if (!size) return cudaSuccess;
     if (!is_of_kind(to, from, kind) || !in_one_allocation(to, size) || !in_one_allocation(from, size)) {
-        say(print("%s: %zu bytes from %p to %p: not all of that is memory of kind %d", where, size, from, to, (int)kind));
+        say(print("%s: %zu bytes from %p to %p: not all of that is memory of kind %d", where, size, from, to,
+                  (int)kind));
         return fail(cudaErrorInvalidValue, where);
     }
     Stream* s = find(stream);

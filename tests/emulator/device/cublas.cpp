@@ -203,15 +203,15 @@ API int cublasGemmStridedBatchedEx(Handle* h, int ta, int tb, int m, int n, int 
     Product product{ta != 0, tb != 0, m, n, k, lda, ldb, ldc};
     auto run = [&](auto zero) {
         typedef decltype(zero) T;
-        return multiply<T>(h, product, {(const T*)alpha, (const T*)a, a_step, (const T*)b, b_step, (const T*)beta, (T*)c,
-                                        c_step, count});
+        return multiply<T>(h, product, {(const T*)alpha, (const T*)a, a_step, (const T*)b, b_step, (const T*)beta,
+                                        (T*)c, c_step, count});
     };
     return a_type == FLOAT64 ? run(0.0) : run(0.0f);
 }
 
-API int cublasGemmEx(Handle* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int a_type, int lda,
-                     const void* b, int b_type, int ldb, const void* beta, void* c, int c_type, int ldc, int compute,
-                     int algorithm) {
+API int cublasGemmEx(Handle* h, int ta, int tb, int m, int n, int k, const void* alpha, const void* a, int a_type,
+                     int lda, const void* b, int b_type, int ldb, const void* beta, void* c, int c_type, int ldc,
+                     int compute, int algorithm) {
     return cublasGemmStridedBatchedEx(h, ta, tb, m, n, k, alpha, a, a_type, lda, 0, b, b_type, ldb, 0, beta, c, c_type,
                                       ldc, 0, 1, compute, algorithm);
 }

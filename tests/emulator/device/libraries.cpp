@@ -26,10 +26,11 @@ template <class F> static void with_type(int id, F f) {
     case 5: return f((uint32_t)0);
     case 6: return f((int64_t)0);
     case 7: return f((uint64_t)0);
+    case 8: return f((f16)0);
     case 9: return f(0.0f);
     case 10: return f(0.0);
     case 13: return f(false);
-    default: die(print("not emulated: CUB or Thrust on type %d (half, complex)", id));
+    default: die(print("not emulated: CUB or Thrust on type %d (complex)", id));
     }
 }
 
@@ -51,11 +52,20 @@ template <class T> static const T* input(const void* p, size_t count, const char
 
 // ------------------------------------------------------------------ reductions
 
-template <class T> static T combined(const T* x, size_t n, bool product) {  // as a tree, as many threads would
+template <class T> struct Sum {
+    typedef T type;
+};
+template <> struct Sum<f16> {
+    typedef float type;
+};
+
+// As a tree, as many threads would.
+template <class T> static typename Sum<T>::type combined(const T* x, size_t n, bool product) {
+    typedef typename Sum<T>::type S;
     if (n == 0) return product;
     if (n == 1) return x[0];
-    T a = combined(x, n / 2, product), b = combined(x + n / 2, n - n / 2, product);
-    return (T)(product ? a * b : a + b);
+    S a = combined(x, n / 2, product), b = combined(x + n / 2, n - n / 2, product);
+    return (S)(product ? a * b : a + b);
 }
 
 template <class T> static size_t place_of_best(const T* x, size_t n, bool largest) {  // NaN is the best, then the first
@@ -67,7 +77,7 @@ template <class T> static size_t place_of_best(const T* x, size_t n, bool larges
 
 template <class T> static void reduce(const T* x, size_t n, int operation, void* y, size_t k, const char* where) {
     if (operation == SUM || operation == PROD) {
-        output<T>((T*)y + k, 1, where)[0] = combined(x, n, operation == PROD);
+        output<T>((T*)y + k, 1, where)[0] = (T)combined(x, n, operation == PROD);
         return;
     }
     size_t best = place_of_best(x, n, operation == MAX || operation == ARGMAX);
@@ -82,8 +92,8 @@ template <class T> static void reduce(const T* x, size_t n, int operation, void*
     *output<Pair>((Pair*)y + k, 1, where) = {(int)best, x[best]};
 }
 
-VISIBLE void cub_device_reduce(void* workspace, size_t& size, void* x, void* y, int n, cudaStream_t stream, int operation,
-                               int type) {
+VISIBLE void cub_device_reduce(void* workspace, size_t& size, void* x, void* y, int n, cudaStream_t stream,
+                               int operation, int type) {
     if (!workspace) return void(size = 1);
     LOCK;
     enqueue(stream, "cub reduce", [=] {
@@ -160,8 +170,8 @@ VISIBLE void thrust_sort(int type, void* x, size_t*, const std::vector<ptrdiff_t
     }, __func__);
 }
 
-VISIBLE void thrust_argsort(int type, size_t* places, void* x, void*, const std::vector<ptrdiff_t>& shape, intptr_t stream,
-                            void*) {
+VISIBLE void thrust_argsort(int type, size_t* places, void* x, void*, const std::vector<ptrdiff_t>& shape,
+                            intptr_t stream, void*) {
     LOCK;
     size_t n = shape.back(), rows = rows_of(shape);
     enqueue((cudaStream_t)stream, "thrust argsort", [=] {

@@ -42,7 +42,8 @@ static void on_bad_address(int signal_number, siginfo_t* info, void* context) {
     if (a - ARENA < ARENA_SIZE)
         n = snprintf(line, sizeof line, "\nemulator: host code touched device memory at %#lx\n", a);
     else if (a - ARENA - DELTA < ARENA_SIZE)
-        n = snprintf(line, sizeof line, "\nemulator: kernel %s touched memory that is not allocated, at %#lx\n", kernel, a - DELTA);
+        n = snprintf(line, sizeof line, "\nemulator: kernel %s touched memory that is not allocated, at %#lx\n", kernel,
+                     a - DELTA);
     else if (running)
         n = snprintf(line, sizeof line, "\nemulator: kernel %s: bad address %#lx\n", kernel, a);
     if (n && write(terminal, line, n) < 0) _exit(139);

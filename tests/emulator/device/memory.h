@@ -24,4 +24,4 @@ size_t unpin(const void* p);       // its size, 0 where it is not pinned
 bool is_pinned(const void* p);
 bool is_pinned(uint64_t address, size_t size);
 
-void watch_for_bad_addresses(const char* kernel);  // names the kernel in whose run a bad address is met; null: none runs
+void watch_for_bad_addresses(const char* kernel);  // it runs now, and is named if it meets one; null: none runs

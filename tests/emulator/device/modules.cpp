@@ -34,6 +34,7 @@ struct Global {
 struct Module {
     std::map<std::string, Function*> functions;
     std::map<std::string, Global> globals;
+    uint64_t variables = 0;  // where they are
 };
 static std::set<Module*> modules;
 static std::set<Function*> functions;
@@ -65,13 +66,22 @@ static std::string compiled(const std::string& ptx) {
     return object;
 }
 
-static bool place(const GlobalInfo& g) {
-    if (!*g.address || !is_allocated((void*)*g.address)) *g.address = allocate(g.size);
-    if (!*g.address) return false;
-    char* at = on_host(*g.address);
-    if (g.initial) memcpy(at, g.initial, g.size);
-    else memset(at, 0, g.size);
-    mark_written(*g.address, g.size);
+// A module's variables lie in one allocation: CUB's headers bring hundreds of them along.
+static bool place(const GlobalInfo* globals, Module& m) {
+    auto rounded = [](size_t size) { return (size + 15) / 16 * 16; };
+    size_t total = 0;
+    for (auto g = globals; g->name; ++g) total += rounded(g->size);
+    if (!total) return true;
+    if (!is_allocated((void*)*globals->address)) *globals->address = allocate(total);
+    uint64_t at = m.variables = *globals->address;
+    if (!at) return false;
+    for (auto g = globals; g->name; at += rounded(g->size), ++g) {
+        *g->address = at;
+        m.globals[g->name] = {at, g->size};
+        if (g->initial) memcpy(on_host(at), g->initial, g->size);
+        else memset(on_host(at), 0, g->size);
+        mark_written(at, g->size);
+    }
     return true;
 }
 
@@ -89,10 +99,7 @@ API int cuModuleLoadData(Module** out, const void* image) {
     void* object = dlopen(compiled(ptx).c_str(), RTLD_NOW | RTLD_LOCAL);
     if (!object) die(dlerror());
     Module* m = new Module;
-    for (auto g = list<const GlobalInfo>(object, "globals"); g->name; ++g) {
-        if (!place(*g)) return OUT_OF_MEMORY;
-        m->globals[g->name] = {*g->address, g->size};
-    }
+    if (!place(list<const GlobalInfo>(object, "globals"), *m)) return OUT_OF_MEMORY;
     for (auto k = list<const KernelInfo>(object, "kernels"); k->name; ++k) {
         m->functions[k->name] = new Function{k};
         functions.insert(m->functions[k->name]);
@@ -119,7 +126,9 @@ API int cuModuleUnload(Module* m) {
     LOCK;
     if (!modules.erase(m)) return INVALID_HANDLE;
     run_everything();
-    for (auto& [name, global] : m->globals) release(global.address);
+    bool shared = false;  // the same text loaded twice is one object, and shares its variables here
+    for (Module* other : modules) shared |= other->variables == m->variables;
+    if (!shared) release(m->variables);
     return SUCCESS;  // its functions stay: a graph may hold them
 }
 

@@ -65,7 +65,8 @@ struct Looking {  // one thread at one range of bytes
         s.read = {launch, me, thread->block->epoch};
     }
     void store(Shadow& s, u64 address) const {
-        if (!(s.write.epoch & ATOMIC) && clashes(s.write)) die_of_race("which writes there too", address, s.write.thread);
+        if (!(s.write.epoch & ATOMIC) && clashes(s.write))
+            die_of_race("which writes there too", address, s.write.thread);
         if (clashes(s.read)) die_of_race("which reads there", address, s.read.thread);
         s.write = {launch, me, thread->block->epoch};
     }

@@ -54,8 +54,9 @@ static bool begins(const char* text, const char* with) {
 }
 
 static bool is_of_the_runtime(const char* name) {
-    for (const char* keep : {"cudaGetErrorName", "cudaGetErrorString", "cudaRuntimeGetVersion", "cudaCreateChannelDesc"})
-        if (!strcmp(name, keep)) return false;  // tables that are right as they are
+    // tables that are right as they are
+    for (auto keep : {"cudaGetErrorName", "cudaGetErrorString", "cudaRuntimeGetVersion", "cudaCreateChannelDesc"})
+        if (!strcmp(name, keep)) return false;
     return begins(name, "cuda") && name[4] >= 'A' && name[4] <= 'Z';
 }
 

@@ -25,7 +25,8 @@ static Order read_order() {
 
 static size_t number(const char* name, const char* otherwise) {
     std::string value = text(name, otherwise);
-    if (value.find_first_not_of("0123456789") != std::string::npos) die(std::string(name) + "=" + value + ": a number, please");
+    if (value.find_first_not_of("0123456789") != std::string::npos)
+        die(std::string(name) + "=" + value + ", expected a number");
     return strtoull(value.c_str(), nullptr, 10);
 }
 

@@ -55,6 +55,8 @@ class Instruction:
 
     def __post_init__(self):
         self.types = [m for m in self.modifiers if m in BITS]
+        if unknown := [m for m in self.modifiers if re.fullmatch(r"(bf|tf|[busfe])\d\w*", m) and m not in BITS]:
+            raise PtxError(f"the type {unknown[0]} is not known: {self.text}")
 
     @property
     def type(self):

@@ -2,9 +2,9 @@
 
 BITS = {"pred": 1, "b128": 128}
 BITS |= {f"{kind}{bits}": bits for kind in "bus" for bits in (8, 16, 32, 64)}
-BITS |= {"f32": 32, "f64": 64}
+BITS |= {"f16": 16, "f32": 32, "f64": 64}
 
-FLOATS = ("f32", "f64")
+FLOATS = ("f16", "f32", "f64")
 
 
 class PtxError(Exception):

@@ -1,7 +1,9 @@
-"""The strategy "graph" on a real GPU: skipped, with the reason, where there is none.
+"""The strategy "graph" on a GPU, or on tests/emulator: skipped, with the reason, where there is neither.
 
     python -m pytest -m gpu                          all tests that need a GPU; ops and layers have theirs as well
     python -m pytest -m "gpu and not slow"           without the ten epochs
+
+Numbers of images are as small as still proves the point, for an emulated GPU is a million times slower than a real one.
 
 Memory errors, races between threads and reads of memory that nobody wrote are looked for by NVIDIA's tool:
 
@@ -18,26 +20,25 @@ import pytest
 
 import tinycnn
 from tinycnn import data, nn
-from tinycnn.backend import cupy_problem, to_device
+from tinycnn.backend import to_device
 from tinycnn.execution import make_step
 from tinycnn.execution.graph.replay import LONGEST
 from tinycnn.models import LeNet
 from tinycnn.optim import SGD
 from tinycnn.random import manual_seed
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.usefixtures("a_gpu")]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def a_gpu():
-    if problem := cupy_problem():
-        pytest.skip(problem.splitlines()[0])
+IMAGES = 2_000  # batches of 100 make 20 of them: a graph of the longest kind, and a shorter one
+SIZE = 100
 
 
 @pytest.fixture(scope="module")
 def pictures(a_gpu):
-    """12,800 images that can be learnt, the same at every run, and their labels, on the GPU."""
-    train = data.Silhouettes(train=True, size=12_800)
+    """Images that can be learnt, the same at every run, and their labels, on the GPU."""
+    assert LONGEST < IMAGES // SIZE
+    train = data.Silhouettes(train=True, size=IMAGES)
     return to_device(train.images, "gpu"), to_device(train.labels, "gpu")
 
 
@@ -86,7 +87,7 @@ def test_two_hundred_steps_follow_eager(pictures, rng):
     images, labels = pictures
     plain, graph = trainer("plain"), trainer("graph")
     for _ in range(200):
-        chosen = to_device(rng.integers(0, len(images), 256), "gpu")
+        chosen = to_device(rng.integers(0, len(images), 32), "gpu")
         x, y = images.take(chosen, axis=0), labels.take(chosen)
         ours, theirs = graph(x, y), plain(x, y)
         assert float(ours[0]) == pytest.approx(float(theirs[0]), rel=1e-4)
@@ -104,7 +105,7 @@ def test_models_and_rules_follow_eager(name, options, pictures):
         x, y = images[:n], labels[:n]
         assert float(graph(x, y)[0]) == pytest.approx(float(plain(x, y)[0]), rel=1e-4)
     assert_near(parameters(graph), parameters(plain))
-    images, labels = images[:1000], labels[:1000]
+    images, labels = images[:230], labels[:230]  # two full batches and a part of one
     ours, theirs = graph.evaluate(images, labels), plain.evaluate(images, labels)
     assert float(ours[0]) == pytest.approx(float(theirs[0]), rel=1e-4) and abs(int(ours[1]) - int(theirs[1])) <= 3
     expected = plain.model(tinycnn.Tensor(data.scale(images))).numpy()
@@ -113,12 +114,13 @@ def test_models_and_rules_follow_eager(name, options, pictures):
 
 def test_run_equals_step_after_step(pictures, rng):
     images, labels = pictures
-    order = rng.permutation(len(images))[:2000]
+    order, n = rng.permutation(len(images)), 50
+    order = order[: n * (LONGEST + 4)]
     one, many = trainer("graph"), trainer("graph")
-    losses, corrects = many.run(images, labels, order, batch_size=100)
-    assert len(losses) == 20 > LONGEST
-    for k in range(20):
-        chosen = to_device(order[100 * k : 100 * k + 100], "gpu")
+    losses, corrects = many.run(images, labels, order, batch_size=n)
+    assert len(losses) == LONGEST + 4
+    for k in range(len(losses)):
+        chosen = to_device(order[n * k : n * k + n], "gpu")
         loss, correct = one(images.take(chosen, axis=0), labels.take(chosen))
         assert float(loss) == float(losses[k]) and int(correct) == int(corrects[k])
     ours, theirs = parameters(many), parameters(one)
@@ -132,7 +134,7 @@ def test_the_same_bits_at_every_run(pictures):
     runs = []
     for _ in range(2):
         step = trainer("graph", momentum=0.9, lr=0.05)
-        losses, _ = step.run(*pictures, batch_size=256)
+        losses, _ = step.run(*pictures, batch_size=SIZE)
         runs.append((to_device(losses, "cpu"), parameters(step)))
     assert np.array_equal(runs[0][0], runs[1][0])
     assert all(np.array_equal(runs[0][1][name], runs[1][1][name]) for name in runs[0][1])
@@ -142,12 +144,12 @@ def test_arrays_allocated_between_replays_change_nothing(pictures):
     import cupy
 
     quiet, disturbed = trainer("graph"), trainer("graph")
-    quiet.run(*pictures, batch_size=256)
-    for k in range(50):
+    quiet.run(*pictures, batch_size=SIZE)
+    for k in range(IMAGES // SIZE):
         held = [cupy.full(size, np.nan, np.float32) for size in (1, 100, 10_000, 1_000_000)]
-        disturbed.run(*pictures, batch_size=256, first_batch=k, count=1)
+        disturbed.run(*pictures, batch_size=SIZE, first_batch=k, count=1)
         del held
-        if k % 10 == 0:
+        if k % 5 == 0:
             cupy.get_default_memory_pool().free_all_blocks()
     ours, theirs = parameters(disturbed), parameters(quiet)
     assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
@@ -156,14 +158,16 @@ def test_arrays_allocated_between_replays_change_nothing(pictures):
 def test_nothing_waits_for_the_gpu(pictures):
     import cupyx
 
-    step = trainer("graph")
-    step.run(*pictures, batch_size=256, count=3)
+    step, floats = trainer("graph"), pictures[0][:SIZE].astype(np.float32)
+    step.run(*pictures, batch_size=SIZE, count=3)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the switch is deprecated, and there is no other
         with cupyx.allow_synchronize(False):
-            step.run(*pictures, batch_size=256)
-            step(pictures[0][:256], pictures[1][:256])
+            step.run(*pictures, batch_size=SIZE)
+            step(pictures[0][:SIZE], pictures[1][:SIZE])
+            step(floats, pictures[1][:SIZE])
             step.evaluate(*pictures)
+            step.predict(pictures[0])
 
 
 def test_a_captured_step_of_lenet_is_twelve_kernels(pictures):

@@ -17,14 +17,14 @@ def convert(w, i):
     if source in FLOATS:
         whole = TO_WHOLE[i.one_of(*TO_WHOLE)]
         return w.assign(i.operands[0], to, f"to_{ctype(to)}({whole}({x}))")
-    if to == "f32" and direction(i) is not None:
-        x = exactly(x, source, direction(i))
+    if direction(i) is not None:
+        x = exactly(x, source, to, direction(i))
     return w.assign(i.operands[0], to, f"({ctype(to)})({x})")
 
 
-def exactly(x, source, towards):
+def exactly(x, source, to, towards):
     """An integer rounded to f32 in a direction; of up to 32 bits, for f64 holds these exactly."""
-    if BITS[source] > 32:
+    if to != "f32" or BITS[source] > 32:
         raise ValueError(source)
     return f"directed((f64)({x}), 0, {towards})"
 
@@ -33,6 +33,8 @@ def between_floats(w, i, to, source, x):
     if whole := i.one_of(*TO_WHOLE):
         x = f"{TO_WHOLE[whole]}({x})"
     elif to != source and direction(i) is not None:
+        if to != "f32":
+            raise ValueError(to)
         x = f"directed({x}, 0, {direction(i)})"
     value = f"({to})({x})"
     if i.has("sat"):

@@ -5,6 +5,8 @@
 #include "memory.h"
 
 #define BITS(NAME, FROM, TO) INLINE TO NAME(FROM x) { TO y; memcpy(&y, &x, sizeof y); return y; }
+BITS(f16_of, u16, f16)
+BITS(bits_f16, f16, u16)
 BITS(f32_of, u32, f32)
 BITS(bits_f32, f32, u32)
 BITS(f64_of, u64, f64)
@@ -25,6 +27,7 @@ INLINE f32 flushed(f32 x) {  // denormals become zeros of their sign
     INLINE T min_nan_##T(T a, T b) { return a != a || b != b ? NAN : min_##T(a, b); }            \
     INLINE T max_nan_##T(T a, T b) { return a != a || b != b ? NAN : max_##T(a, b); }            \
     INLINE T saturated_##T(T x) { return x > 0 ? x < 1 ? x : 1 : 0; }
+MIN_MAX(f16)
 MIN_MAX(f32)
 MIN_MAX(f64)
 
