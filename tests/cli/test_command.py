@@ -450,3 +450,27 @@ def test_text_from_a_file_does_nothing_to_the_terminal(lenet, capsys, tmp_path):
     assert run("summary", tmp_path / "x.safetensors") == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out and "trained on \\x1b]0;owned\\x07" in out
+
+
+# Marking
+
+
+HOMEWORK = """
+from tinycnn.ops.conv2d import conv2d_loops
+
+def my_conv2d(x, w, b, stride, padding):
+    return conv2d_loops(x, w, {bias}, (stride, stride), (padding, padding))
+"""
+
+
+def test_grade(tmp_path, capsys):
+    file, results = tmp_path / "homework.py", tmp_path / "results.json"
+    file.write_text(HOMEWORK.format(bias="b"), encoding="utf-8")
+    assert run("grade", file) == 0 and "my_conv2d: well done" in capsys.readouterr().out
+    file.write_text(HOMEWORK.format(bias="0 * b"), encoding="utf-8")
+    assert run("grade", file, "--json", results) == 1 and "the bias is not added" in capsys.readouterr().out
+    tests = json.loads(results.read_text(encoding="utf-8"))["tests"]
+    assert len(tests) == 8 and {test["score"] for test in tests} == {0} and "expected" in tests[0]["output"]
+    assert "homework.py defines no conv" in fails(capsys, "grade", file, "--function", "conv")
+    file.write_text("exit()", encoding="utf-8")
+    assert "homework.py cannot be run: SystemExit" in fails(capsys, "grade", file)

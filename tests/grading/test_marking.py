@@ -1,6 +1,7 @@
 """The grader knows right work from wrong, and tells each usual mistake by its name: every one is made here by a
 student's function, written as students write, not as the grader does."""
 
+import json
 import re
 
 import numpy as np
@@ -120,7 +121,10 @@ def test_right_work_is_praised():
 # Backward
 
 
-def backward_of(add_dx=True, crop=True, turn=1, dx=1.0, dw=1.0, db=1.0, filters=None, first=False, order=(0, 1, 2)):
+def backward_of(
+    add_dx=True, crop=True, turn=1, dx=1.0, dw=1.0, db=1.0, filters=None, first=False, order=(0, 1, 2),
+    corner=lambda p: p, dx_stride=lambda S: S, dw_stride=lambda S: S,
+):  # fmt: skip
     """A right forward with a backward in loops, in which something can be wrong.
 
     dx, dw and db are numbers or functions that spoil the gradient.
@@ -135,16 +139,16 @@ def backward_of(add_dx=True, crop=True, turn=1, dx=1.0, dw=1.0, db=1.0, filters=
 
         def backward(dy):
             dframed, dweight = np.zeros_like(framed), np.zeros_like(w)
-            KH, KW = w.shape[2:]
+            (KH, KW), strides, c = w.shape[2:], (dx_stride(S), dw_stride(S)), corner(p)
             for i in range(dy.shape[2]):
                 for j in range(dy.shape[3]):
-                    place = np.s_[:, :, i * S : i * S + KH, j * S : j * S + KW]
+                    place, seen = (np.s_[:, :, i * s : i * s + KH, j * s : j * s + KW] for s in strides)
                     kept = np.s_[:, :filters, i, j]
                     share = np.tensordot(dy[kept], w[:filters, :, ::turn, ::turn], 1)
                     dframed[place] = dframed[place] + share if add_dx else share
                     images = slice(0, 1) if first else slice(None)
-                    dweight += np.tensordot(dy[images, :, i, j].T, framed[place][images], 1)
-            dimage = dframed[:, :, p : p + x.shape[2], p : p + x.shape[3]] if crop else dframed
+                    dweight += np.tensordot(dy[images, :, i, j].T, framed[seen][images], 1)
+            dimage = dframed[:, :, c : c + x.shape[2], c : c + x.shape[3]] if crop else dframed
             found = spoil(dx, dimage, x, dy), spoil(dw, dweight, x, dy), spoil(db, dy.sum(axis=(0, 2, 3)), x, dy)
             return tuple(found[k] for k in order)
 
@@ -171,6 +175,11 @@ BACKWARD = {
     "db: only the last image is counted": backward_of(db=lambda g, x, dy: dy[-1].sum(axis=(1, 2))),
     "db: it is summed over the images only": backward_of(db=lambda g, x, dy: dy.sum(axis=0)),
     "db: it is summed over height and width only": backward_of(db=lambda g, x, dy: dy.sum(axis=(2, 3))),
+    "dx: the image is cut out of the wrong corner of its frame; it begins": backward_of(corner=lambda p: 0),
+    "dx: the image is cut out of the wrong corner of its frame: the padding": backward_of(corner=lambda p: 2 * p),
+    "dx: the stride is ignored": backward_of(dx_stride=lambda S: 1),
+    "dw: the stride is ignored": backward_of(dw_stride=lambda S: 1),
+    "db: it has axes of length 1": backward_of(db=lambda g, x, dy: dy.sum(axis=(0, 2, 3), keepdims=True)),
     "db: it is one sum": backward_of(db=lambda g, x, dy: dy.sum()),
 }
 
@@ -258,4 +267,138 @@ def test_float32_may_not_fail():
             raise TypeError("float64, please")
         return make()(x, w, b, stride, padding)
 
-    assert tinycnn.grade(picky).forward.notes == ["with float32 it raised TypeError: float64, please"]
+    (note,) = tinycnn.grade(picky).forward.notes
+    assert note.startswith("with float32 it raised TypeError: float64, please (line ")
+
+
+# What students hand in besides
+
+
+def test_a_right_answer_in_float32_is_right():
+    def single(x, w, b, stride, padding):
+        y, backward = backward_of()(*(t.astype(np.float32) for t in (x, w, b)), stride, padding)
+        return y, lambda dy: tuple(g.astype(np.float32) for g in backward(dy.astype(np.float32)))
+
+    report = tinycnn.grade(single)
+    assert report.passed and report.score == 1
+    assert report.forward.notes == [
+        "float64 goes in and float32 comes out, which has fewer digits; make y with x.dtype"
+    ]
+    assert report.backward.notes == ["the gradient check was left out: it needs float64, and y is float32"]
+
+
+def test_a_mistake_in_float32_is_named_all_the_same():
+    single = make(product=lambda window, kernel: (window * kernel[:, ::-1, ::-1]).sum(), finish=np.float32)
+    (cause,) = tinycnn.grade(single).forward.causes
+    assert cause.startswith("the kernel is flipped")
+
+
+def test_a_backward_that_is_half_done():
+    def half(x, w, b, stride, padding):
+        y, backward = backward_of()(x, w, b, stride, padding)
+        return y, lambda dy: (backward(dy)[0], None, None)
+
+    report = tinycnn.grade(half)
+    assert report.backward.causes == ["dw: it is None; still to be done", "db: it is None; still to be done"]
+    assert "dw is None; db is None" in report.backward.failures[0]
+
+
+def test_an_exit_ends_nothing():
+    report = tinycnn.grade(lambda *arguments: exit(3))
+    assert len(report.forward.failures) == len(cases()) and "it raised SystemExit: 3" in report.forward.failures[0]
+    report = tinycnn.grade(lambda *arguments: (make()(*arguments), lambda dy: exit()))
+    assert "it raised SystemExit" in report.backward.failures[0]
+
+
+def test_an_error_is_reported_with_the_students_line():
+    def helper(x):
+        return np.zeros(3).reshape(2, 2)
+
+    def broken(x, w, b, stride, padding):
+        return helper(x)
+
+    (failure, *_) = tinycnn.grade(broken).forward.failures
+    line = helper.__code__.co_firstlineno + 1
+    assert f"(line {line}: return np.zeros(3).reshape(2, 2))" in failure
+
+    def late(x, w, b, stride, padding):
+        def backward(dy):
+            raise KeyError("dx")
+
+        return make()(x, w, b, stride, padding), backward
+
+    (failure, *_) = tinycnn.grade(late).backward.failures
+    assert 'raise KeyError("dx"))' in failure
+    assert "(line" not in tinycnn.grade(lambda x: x).forward.failures[0].split("it raised")[1]  # it never began
+
+
+@pytest.mark.parametrize("strange", [lambda y: y.astype(object), lambda y: y.astype(complex), lambda y: y.astype(str)])
+def test_an_array_of_something_else_than_numbers_is_named(strange):
+    report = tinycnn.grade(make(finish=strange))
+    assert re.search(r"it returned an array of (object|complex128|<U\d+), expected one of numbers", collapsed(repr(report)))
+    report = tinycnn.grade(backward_of(dw=lambda g, x, dy: strange(g)))
+    assert re.search(r"dw is an array of (object|complex128|<U\d+), expected one of numbers", collapsed(repr(report)))
+
+
+def lopsided(rows, columns, cut):
+    def my_conv2d(x, w, b, stride, padding):
+        y = make()(x, w, b, 1, padding)[:, :, :: stride if rows else 1, :: stride if columns else 1]
+        OH, OW = ((n + 2 * padding - k) // stride + 1 for n, k in zip(x.shape[2:], w.shape[2:], strict=True))
+        return y[:, :, :OH, :OW] if cut else y
+
+    return my_conv2d
+
+
+@pytest.mark.parametrize("cut", [True, False])
+@pytest.mark.parametrize(("axis", "rows", "columns"), [("height", True, False), ("width", False, True)])
+def test_a_stride_along_one_axis_only_is_named(axis, rows, columns, cut):
+    (cause,) = tinycnn.grade(lopsided(rows, columns, cut)).forward.causes
+    assert cause.startswith(f"the stride counts along the {axis} only")
+
+
+def test_transposed_weights_are_named():
+    (cause,) = tinycnn.grade(lambda x, w, b, s, p: make()(x, w.swapaxes(0, 1), b, s, p)).forward.causes
+    assert cause.startswith("the weight's first two axes are swapped")
+
+
+def test_nan_is_named():
+    def hollow(y):
+        y = y.copy()
+        y[..., -1] = np.nan
+        return y
+
+    (cause,) = tinycnn.grade(make(finish=hollow)).forward.causes
+    assert cause.startswith("there are NaN in it")
+    (cause,) = tinycnn.grade(backward_of(db=np.nan)).backward.causes
+    assert cause.startswith("db: there are NaN in it")
+
+
+def test_an_explanation_says_which_shapes_it_covers():
+    """The padding is ignored where it is, and one shape is wrong for a reason of its own."""
+
+    def two(x, w, b, stride, padding):
+        y = make()(x, w, b, stride, padding)
+        return y - 2 * b.reshape(1, -1, 1, 1) if len(x) > 1 else y + 100 * (stride > 1)
+
+    report = tinycnn.grade(two)
+    (cause,) = report.forward.causes
+    assert cause.startswith(
+        "the bias is subtracted; add it [this explains 4 of 5 wrong shapes: x (3, 1, 6, 5), w (4, 1, "
+    )
+
+
+def test_a_score_and_the_results_of_autograders():
+    report = tinycnn.grade(backward_of(dw=lambda g, x, dy: g * (len(x) < 3)))
+    content = json.loads(json.dumps(report.as_json()))
+    wrong = sum(len(case.x) >= 3 for case in cases())
+    assert (
+        report.score
+        == 1 - wrong / (2 * len(cases()))
+        == sum(t["score"] for t in content["tests"]) / len(content["tests"])
+    )
+    assert all(set(t) == {"name", "score", "max_score", "output"} and t["max_score"] == 1 for t in content["tests"])
+    assert [t["name"].split(":")[0] for t in content["tests"]] == ["forward"] * len(cases()) + ["backward"] * len(
+        cases()
+    )
+    assert "dw[" in next(t["output"] for t in content["tests"] if not t["score"])
+    assert tinycnn.grade(make(bias=lambda b, o, C: 0)).score < 0.5 < tinycnn.grade(make()).score == 1.0

@@ -17,7 +17,7 @@ Read in this order: cases (what it is run on), mistakes (what the usual ones wou
 """
 
 from tinycnn.grading.cases import Student
-from tinycnn.grading.marking import mark_backward, mark_forward, stopwatch
+from tinycnn.grading.marking import guarded, mark_backward, mark_forward, stopwatch
 from tinycnn.grading.report import Report
 
 __all__ = ["Report", "grade"]
@@ -32,7 +32,8 @@ def grade(my_conv2d: Student) -> Report:
     """
     if not callable(my_conv2d):
         raise TypeError(f"grade: expected a function of (x, w, b, stride, padding), got {type(my_conv2d).__name__}")
-    forward = mark_forward(my_conv2d)
-    backward = mark_backward(my_conv2d)
-    seconds = stopwatch(my_conv2d) if forward.passed else {}
+    student = guarded(my_conv2d)
+    forward = mark_forward(student)
+    backward = mark_backward(student)
+    seconds = stopwatch(student) if forward.passed else {}
     return Report(getattr(my_conv2d, "__name__", "your function"), forward, backward, seconds)

@@ -4,11 +4,13 @@ Read in this order: mark_forward, mark_backward, explain.
 """
 
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from tinycnn.autograd.arguments import NUMERIC
 from tinycnn.autograd.gradcheck import GradcheckError, gradcheck
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
@@ -23,15 +25,41 @@ Answers = Sequence[tuple[Case, Array]]  # what the student's function made of ea
 SPEED = (4, 3, 16, 16), (8, 3, 3, 3)  # what the stopwatch runs, with padding 1
 
 
+class StudentError(Exception):
+    """What the student's function raised, in words, with the line where it did."""
+
+
+def guarded(student: Student) -> Student:
+    """The same function, all of whose errors, exit() among them, become a StudentError."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return student(*arguments)
+        except (Exception, SystemExit) as error:
+            raise StudentError(f"it raised {type(error).__name__}: {error}{_place(error)}") from error
+
+    call.__name__ = getattr(student, "__name__", "your function")
+    return call
+
+
+def _place(error: BaseException) -> str:
+    """The last line of the student's own file on the way to an error, as " (line 7: y[n] = 1)"."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the caller's own
+    own = [frame for frame in frames if frame.filename == frames[0].filename]
+    return f" (line {own[-1].lineno}{': ' + own[-1].line if own[-1].line else ''})" if own else ""
+
+
 def run(student: Student, case: Case) -> tuple[Array, Callable[[Array], Any] | None]:
     """The student's y, and backward if there is one; TypeError where that is not what came back."""
     answer = student(*case.arguments)
     y, backward = answer if isinstance(answer, tuple) and len(answer) == 2 else (answer, None)
     if not isinstance(y, np.ndarray):
         raise TypeError(f"it returned {type(y).__name__}, expected an array y, or y and a function backward(dy)")
+    if y.dtype.kind not in NUMERIC:
+        raise TypeError(f"it returned an array of {y.dtype}, expected one of numbers")
     if backward is not None and not callable(backward):
         raise TypeError(f"its second value is {type(backward).__name__}, expected a function backward(dy)")
-    return y, backward
+    return y, None if backward is None else guarded(backward)
 
 
 def mark_forward(student: Student) -> Mark:
@@ -41,14 +69,13 @@ def mark_forward(student: Student) -> Mark:
     for case in cases():
         try:
             y, _ = run(student, case)
-        except Exception as error:  # the student's function may raise anything
-            mark.fail(f"{case}: it raised {type(error).__name__}: {error}")
+        except (StudentError, TypeError) as error:
+            mark.result(case, str(error))
             continue
         answers.append((case, y))
-        if not equal(right(case).y, y):
-            mark.fail(f"{case}: {difference('y', y, right(case).y)}")
+        mark.result(case, "" if equal(right(case).y, y) else difference("y", y, right(case).y))
     if mark.failures:
-        mark.causes = explain(answers, lambda case: right(case).y, FORWARD, sizes)
+        mark.causes = not_numbers(answers) or explain(answers, lambda case: right(case).y, FORWARD, sizes)
     else:
         mark.notes = manners(student)
     return mark
@@ -58,15 +85,18 @@ def manners(student: Student) -> list[str]:
     """What is not wrong, and still not good."""
     notes, case = [], cases()[-1]
     x, w, b, stride, padding = case.arguments
-    student(x, w, b, stride, padding)
+    answer = student(x, w, b, stride, padding)
+    y = answer[0] if isinstance(answer, tuple) else answer
+    if y.dtype != case.x.dtype:
+        notes.append(f"{case.x.dtype} goes in and {y.dtype} comes out, which has fewer digits; make y with x.dtype")
     for name, before, after in (("x", case.x, x), ("w", case.w, w), ("b", case.b, b)):
         if not np.array_equal(before, after):
             notes.append(f"it changes its argument {name}; work on a copy")
     x, w, b = (t.astype(np.float32) for t in (case.x, case.w, case.b))
     try:
         y, _ = run(student, Case(x, w, b, stride, padding, case.dy))
-    except Exception as error:  # the student's function may raise anything
-        return [*notes, f"with float32 it raised {type(error).__name__}: {error}"]
+    except (StudentError, TypeError) as error:
+        return [*notes, f"with float32 {error}"]
     if y.dtype != np.float32:
         notes.append(f"float32 goes in and {y.dtype} comes out: twice the memory, half the speed; make y with x.dtype")
     return notes
@@ -76,22 +106,27 @@ def mark_backward(student: Student) -> Mark | None:
     """dx, dw and db on every case, against the engine's, and the gradient check; None without a backward."""
     mark = Mark(len(cases()))
     answers: dict[str, list[tuple[Case, Array]]] = {"dx": [], "dw": [], "db": []}
+    missing: dict[str, str] = {}
     for case in cases():
         try:
             _, backward = run(student, case)
             if backward is None:
                 return None
             gradients = three(backward(case.dy.copy()))
-        except Exception as error:  # the student's function may raise anything
-            mark.fail(f"{case}: it raised {type(error).__name__}: {error}")
+        except (StudentError, TypeError) as error:
+            mark.result(case, str(error))
             continue
         wrong = []
         for name, gradient in zip(answers, gradients, strict=True):
+            if gradient is None:
+                missing[name] = f"{name}: it is None; still to be done"
+                wrong.append(f"{name} is None")
+                continue
             answers[name].append((case, gradient))
             if not equal(getattr(right(case), name), gradient):
                 wrong.append(difference(name, gradient, getattr(right(case), name)))
-        if wrong:
-            mark.fail(f"{case}: {'; '.join(wrong)}")
+        mark.result(case, "; ".join(wrong))
+    mark.causes = list(missing.values())
     for name, found in answers.items():
         if any(not equal(getattr(right(case), name), gradient) for case, gradient in found):
             mark.causes += [f"{name}: {cause}" for cause in gradient_causes(name, found)]
@@ -100,11 +135,22 @@ def mark_backward(student: Student) -> Mark | None:
     return mark
 
 
-def three(gradients: Any) -> list[Array]:
-    """What backward returned, as arrays; TypeError unless there are three."""
+def not_numbers(answers: Answers) -> list[str]:
+    """What there is to say where NaN came out."""
+    if not any(np.isnan(answer).any() for _, answer in answers):
+        return []
+    return ["there are NaN in it, not numbers: from 0/0, from inf - inf, or from np.empty, not all of which was filled"]
+
+
+def three(gradients: Any) -> list[Array | None]:
+    """What backward returned, as arrays or None; TypeError unless there are three, of numbers."""
     if not isinstance(gradients, (tuple, list)) or len(gradients) != 3:
         raise TypeError("backward returned something else than three arrays dx, dw, db")
-    return [np.asarray(gradient) for gradient in gradients]
+    found = [None if gradient is None else np.asarray(gradient) for gradient in gradients]
+    for name, gradient in zip(("dx", "dw", "db"), found, strict=True):
+        if gradient is not None and gradient.dtype.kind not in NUMERIC:
+            raise TypeError(f"{name} is an array of {gradient.dtype}, expected one of numbers")
+    return found
 
 
 def gradient_causes(name: str, answers: Answers) -> list[str]:
@@ -126,7 +172,7 @@ def gradient_causes(name: str, answers: Answers) -> list[str]:
         for there in ("dx", "dw", "db")
         if there != name
     ]
-    causes = explain(answers, expected, BACKWARD[name] + factors + others)
+    causes = not_numbers(answers) or explain(answers, expected, BACKWARD[name] + factors + others)
     if not causes and name == "dx" and all(g.shape == padded_shape(case) for case, g in answers):
         return ["it has the size of the padded image; cut the padding off again"]
     return causes
@@ -152,12 +198,14 @@ def explain(
             return [text]
     if causes := sizes(answers):
         return causes
+    total = sum(wrong)
     while any(wrong):
         gains = {text: sum(f and w for f, w in zip(fit, wrong, strict=True)) for text, fit in fits.items()}
         best = max(gains, key=lambda text: gains[text])
         if not gains[best]:
             break
-        causes.append(best)
+        covers = [str(case) for (case, _), f, w in zip(answers, fits[best], wrong, strict=True) if f and w]
+        causes.append(f"{best} [this explains {len(covers)} of {total} wrong shapes: {'; '.join(covers)}]")
         wrong = [w and not f for w, f in zip(wrong, fits[best], strict=True)]
     return causes
 
@@ -183,7 +231,8 @@ def difference(name: str, found: Array, expected: Array) -> str:
     """In what two arrays differ, in words."""
     if found.shape != expected.shape:
         return f"{name} has shape {found.shape}, expected {expected.shape}"
-    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(np.abs(found - expected))), found.shape))
+    off = np.nan_to_num(np.abs(found - expected), nan=np.inf)
+    index = tuple(int(k) for k in np.unravel_index(int(np.argmax(off)), found.shape))
     return f"{name}[{', '.join(map(str, index))}] is {found[index]:.4g}, expected {expected[index]:.4g}"
 
 
@@ -207,9 +256,11 @@ def checked(student: Student) -> list[str]:
     case = cases()[-1]
     inputs = [Tensor(t.copy(), requires_grad=True) for t in case[:3]]
     options = {"student": student, "stride": case.stride, "padding": case.padding}
+    if (y := run(student, case)[0]).dtype != case.x.dtype:
+        return [f"the gradient check was left out: it needs {case.x.dtype}, and y is {y.dtype}"]
     try:
         gradcheck(lambda *tensors: StudentOp.apply(*tensors, **options), inputs)
-    except GradcheckError as error:
+    except (GradcheckError, StudentError, TypeError, ValueError, RuntimeError) as error:
         return [str(error)]
     return ["the gradient check agrees: finite differences of your forward are your backward"]
 
@@ -225,7 +276,10 @@ def stopwatch(student: Student) -> dict[str, float]:
         "yours": lambda: student(x, w, b, 1, 1),
         "engine": lambda: conv2d(*tensors, stride=1, padding=1),
     }
-    return {name: min(_seconds(rival) for _ in range(3)) for name, rival in rivals.items()}
+    try:
+        return {name: min(_seconds(rival) for _ in range(3)) for name, rival in rivals.items()}
+    except StudentError:  # on images of another size
+        return {}
 
 
 def _seconds(function: Callable[[], Any]) -> float:

@@ -7,6 +7,7 @@ Read in this order: correlate, FORWARD, scatter, BACKWARD.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,28 @@ def crowded(case: Case) -> Array | None:
     return None if y is None else y[:, :, : case.dy.shape[2], : case.dy.shape[3]]
 
 
+def lopsided(axis: str, case: Case, cut: bool) -> Array | None:
+    """The stride along one axis only, cut to the right size or not."""
+    y, (_, _, OH, OW) = correlate(case, stride=1), case.dy.shape
+    if y is None:
+        return None
+    y = y[:, :, :: case.stride] if axis == "height" else y[:, :, :, :: case.stride]
+    return y[:, :, :OH, :OW] if cut else y
+
+
+def transposed(case: Case) -> Array | None:
+    """w taken for (channels, filters, KH, KW), as far as NumPy lets that happen: where one of them is 1, it does."""
+    w = case.w.swapaxes(0, 1)
+    if len(w) > len(case.b) or (w.shape[1] != case.x.shape[1] and 1 not in (w.shape[1], case.x.shape[1])):
+        return None
+    return correlate(case, w=w, b=case.b[: len(w)])
+
+
+def other_filters(case: Case) -> Array | None:
+    """w taken for (channels, filters, KH, KW), which works where there are as many of the one as of the other."""
+    return case.w.swapaxes(0, 1) if case.w.shape[0] == case.w.shape[1] else None
+
+
 def averaged(case: Case) -> Array | None:
     return correlate(case, w=case.w / case.w.shape[1])
 
@@ -98,6 +121,15 @@ FORWARD: list[Mistake] = [
     ("the channels are averaged; add them up", averaged),
     ("the stride is ignored", lambda c: correlate(c, stride=1)),
     ("the windows are one pixel apart; window (i, j) starts at (i*stride, j*stride)", crowded),
+    *(
+        (f"the stride counts along the {axis} only{also}; it is that of both axes", partial(lopsided, axis, cut=cut))
+        for axis in ("height", "width")
+        for cut, also in ((True, ""), (False, ", in the output's size as well"))
+    ),
+    (
+        "the weight's first two axes are swapped; w is (filters, channels, height, width)",
+        transposed,
+    ),
     (
         "only the last number of each kernel counts: each product overwrites the one before; use += instead of =",
         lambda c: correlate(c, w=only(c.w, np.s_[:, :, -1:, -1:])),
@@ -117,9 +149,17 @@ SIZES: list[tuple[str, Callable[[int, int, int, int], int]]] = [
 ]
 
 
-def scatter(case: Case, w: Array | None = None, dy: Array | None = None, add: bool = True) -> Array:
+def scatter(
+    case: Case,
+    w: Array | None = None,
+    dy: Array | None = None,
+    add: bool = True,
+    stride: int | None = None,
+    corner: int | None = None,
+) -> Array:
     """dx by the definition: every slope, times the kernel, added (or, the mistake, written) under its window."""
-    (w, dy), S, P = (case.w if w is None else w, case.dy if dy is None else dy), case.stride, case.padding
+    (w, dy), S = (case.w if w is None else w, case.dy if dy is None else dy), stride or case.stride
+    P = case.padding if corner is None else corner  # where the image is cut out of the frame
     dx = np.zeros_like(framed(case))
     KH, KW = w.shape[2:]
     for i in range(dy.shape[2]):
@@ -131,10 +171,13 @@ def scatter(case: Case, w: Array | None = None, dy: Array | None = None, add: bo
     return dx[:, :, P : P + H, P : P + W]
 
 
-def weight_gradient(case: Case, dy: Array | None = None, x: Array | None = None) -> Array | None:
+def weight_gradient(
+    case: Case, dy: Array | None = None, x: Array | None = None, stride: int | None = None
+) -> Array | None:
     """dw by the definition: every slope times its window."""
-    found = windows(framed(case) if x is None else x, case)
+    found = windows(framed(case) if x is None else x, case, stride)
     dy = case.dy if dy is None else dy
+    found = found if found is None or stride is None else found[:, :, : dy.shape[2], : dy.shape[3]]
     if found is None or found.shape[2:4] != dy.shape[2:]:
         return None
     dw: Array = np.einsum("noij,ncijuv->ocuv", dy, found)
@@ -155,8 +198,29 @@ BACKWARD: dict[str, list[Mistake]] = {
         ("only the first filter is counted; add up all of them", lambda c: scatter(c, dy=only(c.dy, np.s_[:, :1]))),
         ("only the last filter is counted; use += instead of =", lambda c: scatter(c, dy=only(c.dy, np.s_[:, -1:]))),
         ("only the first image is counted", lambda c: scatter(c, dy=only(c.dy, np.s_[:1]))),
+        (
+            "the image is cut out of the wrong corner of its frame; it begins `padding` pixels down and right",
+            lambda c: scatter(c, corner=0),
+        ),
+        (
+            "the image is cut out of the wrong corner of its frame: the padding is at its end as well",
+            lambda c: scatter(c, corner=2 * c.padding),
+        ),
+        ("the stride is ignored; window (i, j) starts at (i*stride, j*stride)", lambda c: scatter(c, stride=1)),
+        (
+            "the weight's first two axes are swapped; w is (filters, channels, height, width)",
+            lambda c: None if (w := other_filters(c)) is None else scatter(c, w=w),
+        ),
     ],
     "dw": [
+        (
+            "the stride is ignored; window (i, j) starts at (i*stride, j*stride)",
+            lambda c: weight_gradient(c, stride=1),
+        ),
+        (
+            "its first two axes are swapped; dw is like w, (filters, channels, height, width)",
+            lambda c: swapped(weight_gradient(c), 1, 0, 2, 3),
+        ),
         ("only the first image is counted; add up the batch", lambda c: weight_gradient(c, dy=only(c.dy, np.s_[:1]))),
         (
             "only the last image is counted; use += instead of =",
@@ -174,6 +238,10 @@ BACKWARD: dict[str, list[Mistake]] = {
         ("only the last image is counted; use += instead of =", lambda c: c.dy[-1].sum(axis=(1, 2))),
         ("it is summed over the images only; sum over height and width as well", lambda c: c.dy.sum(axis=0)),
         ("it is summed over height and width only; sum over the images as well", lambda c: c.dy.sum(axis=(2, 3))),
+        (
+            "it has axes of length 1 (keepdims); its shape is b's, (filters,)",
+            lambda c: c.dy.sum(axis=(0, 2, 3), keepdims=True),
+        ),
         ("it is one sum; every filter needs its own", lambda c: np.asarray(c.dy.sum())),
     ],
 }

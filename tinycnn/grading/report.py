@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass, field
 from textwrap import fill
+from typing import Any
 
 
 @dataclass
 class Mark:
     """How one half of the work did: failures holds a line for each case that went wrong, causes the mistakes that
-    explain them, notes what else there is to say."""
+    explain them, notes what else there is to say, and results by case what is wrong with it, or nothing."""
 
     cases: int
+    results: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -18,8 +20,11 @@ class Mark:
     def passed(self) -> bool:
         return not self.failures
 
-    def fail(self, line: str) -> None:
-        self.failures.append(line)
+    def result(self, case: object, fault: str = "") -> None:
+        """A case is done; `fault` says what is wrong with it."""
+        self.results[str(case)] = fault
+        if fault:
+            self.failures.append(f"{case}: {fault}")
 
     def lines(self) -> list[str]:
         """In words, the most important first."""
@@ -33,8 +38,8 @@ class Mark:
 class Report:
     """The grade of a convolution: `passed`, what was found in `forward` and `backward`, and `seconds` by name.
 
-    Its repr is the text to read.  backward is None where the function returned none; seconds are {} unless forward
-    is right.
+    Its repr is the text to read, `score` a number for a notebook's grader, as_json() a file's content for others.
+    backward is None where the function returned none; seconds are {} unless forward is right.
     """
 
     name: str
@@ -46,6 +51,22 @@ class Report:
     def passed(self) -> bool:
         """Whether everything that was handed in is right."""
         return self.forward.passed and (self.backward is None or self.backward.passed)
+
+    @property
+    def score(self) -> float:
+        """The share of cases that are right, 0 to 1, over all that was handed in."""
+        results = [fault for mark in (self.forward, self.backward) if mark for fault in mark.results.values()]
+        return results.count("") / len(results)
+
+    def as_json(self) -> dict[str, Any]:
+        """The report in the results format of autograders: each case a test with name, score, max_score and output."""
+        tests = [
+            {"name": f"{part}: {case}", "score": float(not fault), "max_score": 1.0, "output": fault or "right"}
+            for part, mark in (("forward", self.forward), ("backward", self.backward))
+            if mark is not None
+            for case, fault in mark.results.items()
+        ]
+        return {"tests": tests, "output": repr(self)}
 
     def __repr__(self) -> str:
         parts = {"forward": self.forward.lines()}
