@@ -335,7 +335,7 @@ def test_an_error_is_reported_with_the_students_line():
 @pytest.mark.parametrize("strange", [lambda y: y.astype(object), lambda y: y.astype(complex), lambda y: y.astype(str)])
 def test_an_array_of_something_else_than_numbers_is_named(strange):
     report = tinycnn.grade(make(finish=strange))
-    assert re.search(r"it returned an array of (object|complex128|<U\d+), expected one of numbers", collapsed(repr(report)))
+    assert re.search(r"it returned an array of (object|complex128|<U\d+), expected one", collapsed(repr(report)))
     report = tinycnn.grade(backward_of(dw=lambda g, x, dy: strange(g)))
     assert re.search(r"dw is an array of (object|complex128|<U\d+), expected one of numbers", collapsed(repr(report)))
 
