@@ -416,6 +416,30 @@ def test_every_layer_of_the_network_can_be_chosen(page, traces, quiet):
 SOURCES = ["src=toy", "src=toy&s=2&d=2&p=1&c=1", "src=conv2&img=1&o=3&c=2"]
 
 
+def test_how_a_number_was_made(page, traces, quiet):
+    """Whatever the layer, what is shown to make the number makes the engine's."""
+    for unit in ("sigmoid1:2.9.9", "pool1:3.5.6", "pool2:7.1.2", "fc1:33", "sigmoid3:5", "fc3:9"):
+        label, place = unit.split(":")
+        out = traces[1][label].out[0][tuple(int(k) for k in place.split("."))]
+        quiet.open(page, f"tab=network&img=1&unit={unit}")
+        quiet.js("document.querySelector('.made-how').open = true")
+        shown = [float(e.text.replace("−", "-").replace("e-", "e-")) for e in quiet.find("output.made")]
+        assert shown[0] == pytest.approx(float(out), rel=6e-3), unit
+    p = np.exp(traces[1].out[0] - traces[1].out[0].max())
+    assert shown[1] == pytest.approx(p[9] / p.sum(), rel=6e-3)  # the softmax, for the last layer
+    assert len(quiet.find(".made-terms tbody tr")) == 7
+
+
+def test_a_number_of_a_convolution_is_shown_in_slide(page, traces, quiet):
+    quiet.open(page, "tab=network&img=1&unit=conv2:7.4.6")
+    quiet.one(".made-how summary").click()
+    quiet.one(".made-there").click()
+    assert quiet.one('[role="tabpanel"]').get_attribute("id") == "panel-slide"
+    assert quiet.value == traces[1]["conv2"].out[0, 7, 4, 6]
+    quiet.driver.back()
+    assert quiet.one(".inspector h3").text.startswith("conv2, map 7, unit (4, 6)")
+
+
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("part", [3, 4])
 def test_backward_ends_at_the_engines_gradients(source, part, page, quiet):
@@ -509,6 +533,6 @@ def test_edit_moves_maps_and_probabilities(page, net, garments, quiet):
     assert quiet.js(painted) == 1
     assert quiet.open(page, quiet.hash[1:], reload=True).js(painted) == 1
     for name in ("rotate left", "rotate right"):
-        quiet.one(f'[aria-label="{name}"]').click()
+        quiet.one(f'[aria-label$="{name}"]').click()
     quiet.button("reset").click()
     assert [element.text for element in quiet.find(".edit-bars .num")] == before

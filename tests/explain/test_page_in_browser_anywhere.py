@@ -1,6 +1,8 @@
 """The page in a real browser: its links, any width, dark and light, contrast, names, and nets that are not LeNet."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -103,6 +105,51 @@ CONTRAST = """
 """
 
 
+AXE = Path(os.environ.get("AXE", "axe.min.js"))
+FAULTS = """
+    const [source, done] = [arguments[0], arguments[1]];
+    if (!window.axe) (0, eval)(source);
+    axe.run(document, {resultTypes: ['violations']}).then((found) => done(found.violations.map(
+      (v) => [v.id, v.help, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))])));
+"""
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="axe-core is not installed; AXE names its axe.min.js")
+@pytest.mark.parametrize("media", [{}, {"prefers_color_scheme": "dark"}, {"forced_colors": "active"}], ids=str)
+def test_axe_finds_nothing(media, page, quiet):
+    views = ["", "tour=1", *(f"tab={name}&guess=0" for name in TABS)]
+    views += [f"tab=backward&part={part}" for part in (2, 3, 4, 5)] + [
+        f"tab=training&view={view}" for view in (2, 3, 4)
+    ]
+    faults = []
+    for view in views:
+        quiet.open(page, view, reload=view == "", **media)
+        quiet.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
+        found = quiet.driver.execute_async_script(FAULTS, AXE.read_text(encoding="utf-8"))
+        faults.extend(f"{view}: {fault}" for fault in found)
+    assert not faults, "\n".join(faults)
+
+
+def test_numbers_stand_out_from_their_cells(page, quiet):
+    script = """
+        const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+        const light = ([r, g, b]) => 0.2126 * linear(r / 255) + 0.7152 * linear(g / 255) + 0.0722 * linear(b / 255);
+        let least = 21;
+        for (const {grid} of document.querySelectorAll('[role=tabpanel]:not([hidden]) .grid')) {
+          const {most, least: from} = grid.paint;
+          for (let k = 0; k <= 400; k++) {
+            const fill = grid.paint(-most + k * most / 200);
+            const ink = grid.ink(fill) === '#000' ? 0 : 1;
+            const [a, b] = [light(fill), ink].sort((x, y) => y - x);
+            least = Math.min(least, (a + 0.05) / (b + 0.05));
+          }
+        }
+        return least;"""
+    for theme in ("light", "dark"):
+        for name in ("slide", "size", "channels"):
+            assert quiet.open(page, f"tab={name}", prefers_color_scheme=theme).js(script) >= 4.5
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_stands_out_from_its_ground(theme, page, quiet):
     for name in TABS:
@@ -166,6 +213,49 @@ def test_the_page_lives_in_a_frame_without_an_address(page, quiet, tmp_path):
         assert quiet.one(".say").text.startswith("Output (3, 2)")
     finally:
         quiet.driver.switch_to.default_content()
+
+
+def test_a_page_for_a_lecture_turns_by_a_remote_control(page, quiet):
+    quiet.open(page, "tour=1&present=1", reload=True)
+    assert quiet.js("return parseFloat(getComputedStyle(document.body).zoom)") == 1.5 and quiet.find(".rest") == []
+    body = quiet.driver.find_element("tag name", "body")
+    for key, count in ((Keys.PAGE_DOWN, 2), (Keys.PAGE_DOWN, 3), (Keys.PAGE_UP, 2)):
+        body.send_keys(key)
+        assert quiet.one(".tour-count").text.startswith(f"Step {count} of")
+    assert "present=1" in quiet.hash
+
+
+EMBED = """<!doctype html><title>Around</title><iframe width="900" height="300" src="{address}"></iframe>
+<script>
+  addEventListener('message', ({{data}}) => {{
+    if (data.source === 'tinycnn') document.querySelector('iframe').height = window.told = data.height;
+  }});
+</script>"""
+
+
+def test_the_figure_alone_lives_in_another_page_and_tells_its_height(page, quiet, tmp_path):
+    outer = tmp_path / "outer.html"
+    address = f"{page.as_uri()}#tab=channels&embed=1&hide=controls"
+    outer.write_text(EMBED.format(address=address), encoding="utf-8")
+    quiet.driver.get(outer.as_uri())
+    quiet.wait(lambda: (quiet.js("return window.told") or 0) > 300, 60)
+    quiet.driver.switch_to.frame(0)
+    try:
+        quiet.wait(lambda: quiet.js("return document.documentElement.dataset.selfcheck === 'pass'"), 60)
+        assert quiet.grid("Output map") and quiet.one(".dock")
+        for hidden in ("h1", "nav", ".lead", ".code", ".foot", ".stage-controls"):
+            assert quiet.find(hidden) == [], hidden
+        assert quiet.js("return document.documentElement.scrollHeight <= innerHeight + 1")
+    finally:
+        quiet.driver.switch_to.default_content()
+
+
+def test_words_are_explained(page, quiet):
+    quiet.open(page, "tab=slide")
+    quiet.one("#words").click()
+    words = [element.text for element in quiet.find("#glossary dt")]
+    assert {"kernel", "filter", "channel", "bias", "stride", "padding", "gradient"} <= set(words)
+    quiet.button("Close").click()
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])

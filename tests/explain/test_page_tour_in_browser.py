@@ -110,6 +110,11 @@ def choose_unit(reader, browser):
         browser.one('.grid[aria-label^="conv2"][tabindex="0"]').send_keys(Keys.ARROW_LEFT)
     else:
         reader.cell("conv2, map 3", 4, 4)
+    if isinstance(reader, Keyboard):
+        browser.one(".made-how summary").send_keys(Keys.ENTER)
+    else:
+        reader.press(browser.one(".made-how summary"))
+    reader.press(browser.one(".made-there"))
 
 
 ACTS = {

@@ -11,6 +11,7 @@ const browser = [
   "getComputedStyle",
   "history",
   "ImageData",
+  "performance",
   "location",
   "ResizeObserver",
   "setInterval",

@@ -4,8 +4,9 @@ import { dark, repaint, theme } from "./base/colour.js";
 import { DATA } from "./base/data.js";
 import { div, h, replace } from "./base/dom.js";
 import { arrow } from "./base/numbers.js";
+import { sharing } from "./base/sharing.js";
 import { notify, readHash, set, state, watchers } from "./base/state.js";
-import { currentConv, moveWindow, stepWindow } from "./model/convolutions.js";
+import { currentConv, stepWindow } from "./model/convolutions.js";
 import { selfcheck } from "./model/selfcheck.js";
 import { button } from "./widgets/controls.js";
 import { origin } from "./widgets/labels.js";
@@ -15,6 +16,7 @@ import { caption } from "./widgets/walk.js";
 import { backwardTab } from "./tabs/backward.js";
 import { channelsTab } from "./tabs/channels.js";
 import { editTab } from "./tabs/edit.js";
+import { GLOSSARY } from "./tabs/glossary.js";
 import { im2colTab } from "./tabs/im2col.js";
 import { networkTab } from "./tabs/network.js";
 import { sizeTab } from "./tabs/size.js";
@@ -60,7 +62,7 @@ function open(id) {
 }
 
 function show(tabs, card, start) {
-  document.documentElement.dataset.theme = state.theme;
+  document.documentElement.dataset.theme = state.present ? "light" : state.theme;
   const current = tabs.find((tab) => tab.id === state.tab);
   start.hidden = Boolean(current);
   for (const tab of tabs) {
@@ -88,15 +90,13 @@ function assemble(tab) {
   tab.update = tab.build(stage, caption());
 }
 
-/** Arrow keys move the window also while nothing has the focus. */
+/** Left and right move the window also while nothing has the focus; up and down scroll, as everywhere. */
 function globalKeys(event) {
   const by = arrow(event);
   const free = document.activeElement === document.body || document.activeElement === null;
-  if (!by || !free || !WITH_WINDOW.includes(state.tab)) return;
+  if (!by || by[1] === 0 || !free || !WITH_WINDOW.includes(state.tab)) return;
   event.preventDefault();
-  const conv = currentConv();
-  if (state.tab === "im2col") stepWindow(conv, by[0] * conv.OW + by[1]);
-  else moveWindow(conv, ...by);
+  stepWindow(currentConv(), by[1]);
 }
 
 function footer() {
@@ -116,6 +116,15 @@ function footer() {
   replace(document.querySelector(".foot"), h("p", {}, who), h("p", { class: "versions" }, versions), note);
 }
 
+function wordsButton() {
+  const dialog = document.getElementById("glossary");
+  const close = button("Close", () => dialog.close(), { class: "quiet" });
+  const entries = GLOSSARY.map(([word, meaning]) => [h("dt", {}, word), h("dd", {}, meaning)]);
+  replace(dialog, div("dialog-head", h("h2", {}, "Words"), close), h("dl", { class: "glossary" }, entries));
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  document.getElementById("words").addEventListener("click", () => dialog.showModal());
+}
+
 function themeButton() {
   const control = document.getElementById("theme");
   control.addEventListener("click", () => set({ theme: theme() === "dark" ? "light" : "dark" }));
@@ -127,6 +136,14 @@ function themeButton() {
     repaint();
   });
   dark.addEventListener("change", notify);
+  window.addEventListener("beforeprint", () => {
+    document.documentElement.dataset.theme = "light"; // paper is white
+    repaint();
+  });
+  window.addEventListener("afterprint", () => {
+    last = null;
+    notify();
+  });
 }
 
 /** In the header, where nothing moves when it comes and goes; a change of the toy can be seen on four tabs. */
@@ -140,6 +157,8 @@ function undoButton() {
 
 build();
 undoButton();
+wordsButton();
+sharing();
 themeButton();
 footer();
 document.addEventListener("keydown", globalKeys);
@@ -147,4 +166,4 @@ readHash();
 if (state.tab === "start" && state.tour > 0)
   enter(state.tour); // a link to a step, and no more
 else notify();
-setTimeout(() => showSelfcheck(selfcheck()));
+selfcheck(showSelfcheck);

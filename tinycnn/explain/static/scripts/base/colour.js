@@ -87,9 +87,10 @@ export function repaint() {
   for (const element of document.querySelectorAll(".grid, .bar")) element.repaint?.();
 }
 
-/** Whether dark text reads better on this fill. */
-export function isLight([r, g, b]) {
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 140;
+/** Black or white, whichever stands out more from this fill: at least 4.5 to 1 by WCAG 2. */
+export function inkOn(fill) {
+  const [r, g, b] = fill.map((v) => (v <= 10.31 ? v / 3294.6 : ((v / 255 + 0.055) / 1.055) ** 2.4)); // linear light
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
 }
 
 export function css([r, g, b]) {

@@ -4,6 +4,9 @@ const PAGE = {
   tab: "start", // or slide, im2col, ...
   tour: 0, // which step of the tour; 0 without
   theme: "", // light, dark, or as the system has it
+  present: 0, // large, for a lecture
+  embed: 0, // the figure alone, for a page around this one
+  hide: "", // what else is left out: "questions,code"
   guess: "", // an answer that a link brings along: its place, or "x" to show the right one
 };
 

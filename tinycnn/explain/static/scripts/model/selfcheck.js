@@ -21,30 +21,42 @@ function difference(ours, theirs, most = theirs.most) {
   return worst;
 }
 
-export function selfcheck() {
-  const checks = [];
+const SLICE = 25; // milliseconds of work, between which the page can answer its reader
+
+/** Check everything, a slice at a time, then call done(checks). */
+export function selfcheck(done) {
+  const checks = new Map();
   const note = (name, far, tolerance = TOLERANCE) => {
-    const same = checks.find((check) => check.name === name);
-    const ok = far <= tolerance;
-    if (!same) checks.push({ name, difference: far, tolerance, ok, count: 1 });
-    else Object.assign(same, { difference: Math.max(same.difference, far), ok: same.ok && ok, count: same.count + 1 });
+    const { difference: worst, count } = checks.get(name) ?? { difference: 0, count: 0 };
+    checks.set(name, { name, difference: Math.max(worst, far), tolerance, count: count + 1 });
   };
+  const work = everyCheck(note);
+  const slice = () => {
+    const end = performance.now() + SLICE;
+    do {
+      if (work.next().done) return done(verdictOf([...checks.values()]));
+    } while (performance.now() < end);
+    return setTimeout(slice);
+  };
+  setTimeout(slice);
+}
+
+/** The checks, with a stop after each small part. */
+function* everyCheck(note) {
   checkSizes(note);
   for (const found of DATA.lesson.cases) {
-    const conv = toyConv({
-      s: found.stride[0],
-      p: found.padding[0],
-      d: found.dilation[0],
-      flip: Number(found.flip),
-      edits: "",
-    });
-    checkConv(conv, "the toy", note);
+    const [s, p, d] = [found.stride[0], found.padding[0], found.dilation[0]];
+    yield* checkConv(toyConv({ s, p, d, flip: Number(found.flip), edits: "" }), "the toy", note);
   }
-  (DATA.samples ?? []).forEach((sample, img) => checkSample(sample, img, note));
-  const worst = Math.max(...checks.map((check) => check.difference));
+  for (const [img, sample] of (DATA.samples ?? []).entries()) yield* checkSample(sample, img, note);
+}
+
+/** What was found is written on the document's root. */
+function verdictOf(checks) {
+  for (const check of checks) check.ok = check.difference <= check.tolerance;
   const root = document.documentElement.dataset;
+  root.maxdiff = Math.max(...checks.map((check) => check.difference));
   root.selfcheck = checks.every((check) => check.ok) ? "pass" : "fail";
-  root.maxdiff = worst;
   return checks;
 }
 
@@ -57,16 +69,19 @@ function checkSizes(note) {
 }
 
 /** One convolution: forward, the columns to the bit, the product with them, and both gradients. */
-function checkConv(conv, name, note) {
+function* checkConv(conv, name, note) {
   note(`${name}: output`, difference(twin.conv2d(conv.x, conv.w, conv.b, conv.options).data, conv.out));
+  yield;
   if (conv.cols) {
     const cols = conv.cols;
     conv.cols = null; // so that column() reads the image
     const read = everyColumn(conv, cols, (g, k, l) => conv.column(g, k, l));
     conv.cols = cols;
     note(`${name}: columns, to the bit`, difference(read, cols), 0);
+    yield;
     if (conv.grad_w) note(`${name}: weight gradient from the columns`, difference(weightGradient(conv), conv.grad_w));
   }
+  yield;
   if (conv.grad_cols) {
     const theirs = conv.grad_cols;
     conv.grad_cols = null; // so that gradColumn() works it out
@@ -74,9 +89,11 @@ function checkConv(conv, name, note) {
     conv.grad_cols = theirs;
     note(`${name}: columns’ gradient from the kernels`, difference(ours, theirs));
   }
+  yield;
   if (conv.grad_cols && conv.grad_x) {
     note(`${name}: col2im of the columns’ gradient`, difference(scatter(conv).data, conv.grad_x));
   }
+  yield;
   if (conv.partials) {
     const sums = Float64Array.from(conv.out.data, (_, place) => {
       let sum = conv.bias(Math.floor(place / conv.L));
@@ -96,25 +113,27 @@ function everyColumn(conv, like, entry) {
   });
 }
 
-function checkSample(sample, img, note) {
+function* checkSample(sample, img, note) {
   const name = `image ${img + 1}`;
   const unknownLayer = twin.unknownLayer();
   for (const layer of DATA.model.layers) {
     const ids = sample.layers[layer.label];
+    yield;
     const out = values(ids.out);
     if (!out) continue;
     if (!unknownLayer)
       note(`${name}: ${layer.label}`, difference(twin.layer(layer, inputOf(sample, layer.label)).data, out));
-    if (layer.kind === "conv2d") checkConv(modelConv(layer.label, img), `${name}: ${layer.label}`, note);
+    if (layer.kind === "conv2d") yield* checkConv(modelConv(layer.label, img), `${name}: ${layer.label}`, note);
   }
   if (unknownLayer) return;
   const last = DATA.model.layers.at(-1).label;
   const outs = twin.forward(values(sample.x));
   note(`${name}: the whole net`, difference(outs[last].data, values(sample.layers[last].out)));
-  checkGradients(sample, name, last, note);
+  yield;
+  yield* checkGradients(sample, name, last, note);
 }
 
-function checkGradients(sample, name, last, note) {
+function* checkGradients(sample, name, last, note) {
   const slope = values(sample.layers[last].grad_out);
   if (slope) {
     const p = twin.softmax(values(sample.layers[last].out));
@@ -122,6 +141,7 @@ function checkGradients(sample, name, last, note) {
     note(`${name}: softmax minus label`, difference(p, slope, 1)); // as a share of a probability of 1
   }
   for (const unit of sample.units) {
+    yield;
     const theirs = values(unit.gradient);
     if (!theirs) continue;
     note(

@@ -3,7 +3,7 @@
 import { scale, scaleFor } from "../base/colour.js";
 import { DATA, values } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
-import { clamp } from "../base/numbers.js";
+import { arrow, clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { twin } from "../model/twin.js";
 import { button, choice } from "../widgets/controls.js";
@@ -39,7 +39,10 @@ export const editTab = {
     const figure = div("edit", div("easel-side", canvas.root, tools), div("edit-side", title, bars.root, maps.root));
     layout(stage, { controls: album, figure, bar: say, rest: h("p", { class: "note" }, scribble) });
     return () => {
-      [...album.children].forEach((thumb, k) => thumb.setAttribute("aria-pressed", k === state.pic));
+      [...album.children].forEach((thumb, k) => {
+        thumb.setAttribute("aria-pressed", k === state.pic);
+        thumb.tabIndex = k === clamp(state.pic, 0, pictures.length - 1) ? 0 : -1;
+      });
       const picture = pictures[state.pic] ?? pictures[0];
       const x = movedPicture(picture.x, movesOf());
       const [was, is] = [twin.forward(picture.x), twin.forward(x)];
@@ -103,14 +106,14 @@ function adds(name, amount) {
 }
 
 function shiftPad() {
-  const arrow = (text, way, name, by) => button(text, adds(name, by), { "aria-label": `shift ${way}`, class: way });
+  const shift = (text, way, name, by) => button(text, adds(name, by), { "aria-label": `shift ${way}`, class: way });
   return h(
     "div",
     { class: "pad", role: "group", "aria-label": "Shift" },
-    arrow("↑", "up", "y", -1),
-    arrow("←", "left", "x", -1),
-    arrow("→", "right", "x", 1),
-    arrow("↓", "down", "y", 1),
+    shift("↑", "up", "y", -1),
+    shift("←", "left", "x", -1),
+    shift("→", "right", "x", 1),
+    shift("↓", "down", "y", 1),
   );
 }
 
@@ -121,19 +124,29 @@ function toolButtons() {
   };
   return div(
     "tool-buttons",
-    button("↺ 15°", adds("r", -15), { "aria-label": "rotate left" }),
-    button("↻ 15°", adds("r", 15), { "aria-label": "rotate right" }),
+    button("↺ 15°", adds("r", -15), { "aria-label": "↺ 15°, rotate left" }),
+    button("↻ 15°", adds("r", 15), { "aria-label": "↻ 15°, rotate right" }),
     button("invert", invert),
     button("noise", adds("n", 1)),
     button("reset", () => set({ moves: "" }), { class: "quiet" }),
   );
 }
 
+/** The pictures, one of which is chosen: one stop of the Tab key, arrow keys inside. */
 function albumOf(pictures) {
   const thumb = ({ x, label }, k) => {
     const options = { role: "input", cell: 40 / x.shape[2], name: DATA.classes[label] };
     const pick = () => set({ pic: k, moves: "" });
     return button(mapGrid(x.part(0), scaleFor(x), options).root, pick, { class: "thumb", title: DATA.classes[label] });
   };
-  return h("div", { class: "album", role: "group", "aria-label": "Pictures" }, pictures.map(thumb));
+  const thumbs = pictures.map(thumb);
+  const move = (event) => {
+    const by = arrow(event);
+    if (!by) return;
+    event.preventDefault();
+    const next = thumbs[clamp(thumbs.indexOf(document.activeElement) + by[0] + by[1], 0, thumbs.length - 1)];
+    next.focus();
+    next.click();
+  };
+  return h("div", { class: "album", role: "group", "aria-label": "Pictures", onkeydown: move }, thumbs);
 }

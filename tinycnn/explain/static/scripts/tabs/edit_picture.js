@@ -18,7 +18,8 @@ export function picturesOf() {
         ),
       }))
     : [];
-  return [...own, ...others].slice(0, 36);
+  const same = (a, b) => a.x.data.every((v, k) => Math.abs(v - b.x.data[k]) < 1e-3);
+  return [...own, ...others.filter((one) => !own.some((traced) => same(traced, one)))].slice(0, 36);
 }
 
 /** The changes in the address: x1,y-2 shift, r15 rotation, v1 inverted, n2 noise; b and e painted and erased pixels. */

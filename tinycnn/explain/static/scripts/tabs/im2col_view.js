@@ -70,7 +70,7 @@ function nextTap(conv, by) {
 }
 
 function rowHeight(conv) {
-  return clamp(432 / conv.K, 4, 22);
+  return clamp(405 / conv.K, 4, 22.5);
 }
 
 /** The weight of a row of the columns: in the order of textbooks, (c, u, v), or as the engine stores them, (u, c, v). */

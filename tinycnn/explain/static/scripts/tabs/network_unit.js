@@ -2,7 +2,7 @@
 
 import { key, scale, scaleFor } from "../base/colour.js";
 import { DATA, Values, values } from "../base/data.js";
-import { div, h, span } from "../base/dom.js";
+import { div, h, replace, span } from "../base/dom.js";
 import { brief, exact, exactly } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { byLabel, currentSample, SILENT } from "../model/samples.js";
@@ -11,6 +11,7 @@ import { twin } from "../model/twin.js";
 import { slider } from "../widgets/controls.js";
 import { origin } from "../widgets/labels.js";
 import { mapGrid, panel } from "../widgets/panel.js";
+import { madeOf } from "./network_made.js";
 
 /** The chosen unit {layer, index}: from the state, or the strongest of the last convolution's first map. */
 export function currentUnit() {
@@ -78,10 +79,12 @@ export function inspectorOf() {
   const who = h("p", { class: "note" });
   const point = h("p", { class: "note hover", role: "status" });
   const [pick, map] = unitControls();
+  const how = div("made-body");
+  const made = h("details", { class: "made-how" }, h("summary", {}, "How is it made?"), how);
   const controls = div("controls", h("label", { class: "control" }, span("name", "Layer"), pick), map);
   const about = { class: "inspector", "aria-label": "The chosen unit" };
   return {
-    root: h("aside", about, title, value, controls, room, point, who),
+    root: h("aside", about, title, value, controls, made, room, point, who),
     show(unit) {
       const { layer, index } = unit;
       const out = values(currentSample().layers[layer.label].out).at(...index);
@@ -95,6 +98,9 @@ export function inspectorOf() {
       map.show(index[0]);
       const [gradient, by] = gradientOf(unit);
       room.replaceChildren(...inspectGrids(unit, gradient, by, point));
+      const way = madeOf(unit);
+      made.hidden = !way;
+      replace(how, way);
       who.textContent = by === "engine" ? BY_ENGINE : gradient ? BY_BROWSER : BY_NOBODY;
     },
   };

@@ -107,7 +107,7 @@ function sentence(conv, { o, i, j }, look) {
     const uses = conv.outputsOf(look.r, look.q);
     const where = conv.inFrame(look.r, look.q)
       ? "This zero of the padding"
-      : `Pixel (${look.r - conv.PH}, ${look.q - conv.PW})`;
+      : `Pixel (${look.r - conv.PH}, ${look.q - conv.PW}), ${exactly(conv.x.at(look.c, look.r - conv.PH, look.q - conv.PW))},`;
     if (!uses.length) return `${where} lies under no window: the output does not depend on it.`;
     return `${where} takes part in ${count(uses.length, "output")}, each time under another weight.`;
   }

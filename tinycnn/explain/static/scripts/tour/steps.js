@@ -156,15 +156,16 @@ function networkSteps() {
   return [
     {
       tab: "network",
+      tabs: ["network", "slide"],
       when: () => Boolean(last),
       state: { img: 0, unit: "", scope: "layer" },
-      light: ".layers",
+      light: ".network, .slide",
       title: "A whole network",
-      text: "A network that tells garments apart: convolutions, activations, pooling, dense layers. Every small picture is a map, every cell of it one number, made as you have seen.",
-      task: `Press a number of ${last}, or choose that layer at the side and move with the arrow keys.`,
-      done: ({ unit }) => unit.startsWith(`${last}:`),
+      text: `Convolutions, activations, pooling, dense layers: this network tells garments apart. Every small picture is a map, every cell of it one number. The frame at the side is all that the chosen number of ${last} can see of the image, its receptive field; the gradient below it shows which pixels it cares about.`,
+      task: `Choose another number of ${last}, open “How is it made?”, and let Slide show it.`,
+      done: ({ tab, src }) => tab === "slide" && src === last,
       because:
-        "The blue frame is all that this number can see of the image, its receptive field. The gradient below shows which pixels it cares about.",
+        "The same picture as at the beginning: windows, kernels, one sum. Only the kernels were learnt, and there is one for each of the channels below.",
     },
   ];
 }

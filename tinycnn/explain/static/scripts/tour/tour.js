@@ -27,8 +27,10 @@ export function tourCard() {
   const root = h("section", { class: "tour", "aria-label": "Tour" });
   const parts = { count: h("p", { class: "tour-count" }), title: h("h2", {}), text: h("p", {}), task: div("task") };
   const told = h("p", { class: "because", role: "status" });
-  const back = button("Back", () => enter(state.tour - 1), { class: "quiet" });
-  const next = button("Next", () => (state.tour < all().length ? enter(state.tour + 1) : set({ tour: 0 })), {});
+  const back = button("Back", () => enter(state.tour - 1), { class: "quiet", data: { turn: "Back" } });
+  const next = button("Next", () => (state.tour < all().length ? enter(state.tour + 1) : set({ tour: 0 })), {
+    data: { turn: "Next" },
+  });
   const leave = button("leave the tour", () => set({ tour: 0 }), { class: "quiet leave" });
   root.append(
     div("tour-body", parts.count, parts.title, parts.text, parts.task, told),
@@ -38,7 +40,7 @@ export function tourCard() {
   root.show = (tab) => {
     for (const lit of document.querySelectorAll(".lit-by-tour")) lit.classList.remove("lit-by-tour");
     const step = all()[state.tour - 1];
-    root.hidden = !step || step.tab !== state.tab;
+    root.hidden = !step || !(step.tabs ?? [step.tab]).includes(state.tab);
     if (root.hidden) return;
     furthest = Math.max(furthest, state.tour);
     if (root.parentElement !== tab.root) tab.root.prepend(root);

@@ -1,6 +1,6 @@
 // grid: a matrix of numbers as coloured cells on a canvas, with outlines that glide over it.
 
-import { css, isLight } from "../base/colour.js";
+import { css, inkOn } from "../base/colour.js";
 import { h } from "../base/dom.js";
 import { arrow, round } from "../base/numbers.js";
 
@@ -94,6 +94,11 @@ export class Grid {
     this.onmove(...step);
   }
 
+  /** The colour of a number on a fill. */
+  ink(fill) {
+    return inkOn(fill);
+  }
+
   draw() {
     const width = this.root.clientWidth;
     const height = this.root.clientHeight;
@@ -146,7 +151,7 @@ export class Grid {
         if (kind === "drop") hatch(context, x, y, width, height, muted, ratio);
         if (kind === "pad") dashes(context, x, y, width, height, line, ratio);
         if (v !== null && size) {
-          context.fillStyle = fill ? (isLight(fill) ? "#1b1c1f" : "#fdfdfc") : muted;
+          context.fillStyle = fill ? this.ink(fill) : muted;
           context.fillText(this.text(v) ?? "", x + width / 2, y + height / 2 + size * 0.04);
         }
       }
