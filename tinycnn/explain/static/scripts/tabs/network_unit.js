@@ -96,6 +96,7 @@ export function inspectorOf() {
       pick.value = layer.label;
       map.limit(layer.shape_out[0] - 1);
       map.show(index[0]);
+      map.firstChild.textContent = index.length === 3 ? "Map" : "Number";
       const [gradient, by] = gradientOf(unit);
       room.replaceChildren(...inspectGrids(unit, gradient, by, point));
       const way = madeOf(unit);
