@@ -9,8 +9,11 @@ Measured on one core (AVX-512, OpenBLAS 0.3.31, float32; GFLOP/s whole and in pi
     forward   6x25 @ 25x25088:  31 -> 73      16x150 @ 150x3200:  73 -> 109
     weights   6x25088 @ 25088x25:  14 -> 69   16x3200 @ 3200x150:  41 -> 103
     columns   150x16 @ 16x3200:  83 -> 102
-and of a wider net, 32 and 64 filters with 64 images, an output row at a time:
-    weights   32x1792 @ 1792x25:  38 -> 96    64x640 @ 640x800:  74 -> 103
+and of wider nets, an output row of 1,024 columns at a time:
+    forward   32x144:  92 -> 117    64x144:  96 -> 124    32x288:  61 -> 93     64x288:  73 -> 62    64x576:  71 -> 59
+    weights   32x144:  59 -> 113    64x144:  75 -> 120    32x288:  58 -> 106    64x576:  81 -> 92    128x576: 97 -> 66
+    columns   144x32:  95 -> 126    144x64: 105 -> 132    288x32:  88 -> 127    400x32:  83 -> 123   576x64: 109 -> 42
+So pieces win as long as they do not become too narrow: from about 64 columns on, and 16 in a sum.
 """
 
 import numpy as np
@@ -19,9 +22,10 @@ from tinycnn.backend.arrays import Array, array_module
 
 WORK = 1_000_000  # multiply-adds that OpenBLAS does without packing (its small matrix path: up to 100 ** 3)
 RESULT = 1_200  # numbers in the result up to which that path also takes a transposed operand
-THIN = 2_500  # numbers in the short operand; beyond it packing pays, and the product is best done whole
-LONG = 200  # numbers in each sum from which even large results are best computed a few columns at a time
-NARROW = 4  # columns; fewer at a time are slower than all at once
+THIN = 15_000  # numbers in the short operand; beyond it pieces have less than 64 columns, and packing pays
+SMALL = 2_500  # numbers in a result that is best computed in one piece, as long as the sum is short
+LONG = 200  # numbers in each sum from which larger results are best computed a few columns at a time
+NARROW = 16  # columns of a sum's result; fewer at a time are slower than all at once
 
 
 def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
@@ -39,7 +43,7 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 def gemm_sum(a: Array, b: Array) -> Array:
     """The sum over the stack of its products: (..., P, M, K) and (..., P, K, N) -> (..., M, N)."""
     (M, K), N, Q, S = a.shape[-2:], b.shape[-1], 1, 1
-    if isinstance(a, np.ndarray) and (K >= LONG or M * N <= THIN) and RESULT // M >= NARROW:
+    if isinstance(a, np.ndarray) and (K >= LONG or M * N <= SMALL) and RESULT // M >= NARROW:
         Q = _pieces(N, RESULT // M)  # the result in Q pieces of N/Q columns
         S = _pieces(K, WORK // (M * (N // Q)))  # each as the sum of S shorter sums
     if Q == S == 1:
