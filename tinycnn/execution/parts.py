@@ -29,14 +29,16 @@ from tinycnn.execution.step import Loss, Result, Step, check_batch, evaluate_who
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import Optimizer
 
-MOST, LEAST, PARTS = 64, 16, 4  # images in a part, unless told; parts of a small batch.  Measured best for LeNet
+PARTS = 4  # of a small batch, so that there is something to share,
+LEAST, LEAST_LARGE = 16, 4  # with so many images at least; so many where an image is so large that few fit in cache
 ROUNDING = 100  # of a dtype's epsilon, by which a gradient in parts may differ from the whole batch's
 
 
 class Job(NamedTuple):
-    """What a worker is told of a batch, besides its examples: how many, what to do, and each part's share."""
+    """What a worker is told of a batch, besides its examples: how many, how it is cut, what to do, and the shares."""
 
     examples: int
+    size: int  # examples of a part; the last may have less
     train: bool
     random: tuple[int, int]  # the state from which dropout draws
     shares: list[float]
@@ -73,6 +75,7 @@ class PartsStep(Step):
         self.doubt = why_not_separable(model, loss)
         self.steps = 0
         self.new_engine: Callable[[], Engine] = lambda: engine(model, loss, self.params)
+        self.engine = self.new_engine()  # the calling process's, or its first thread's
         keep_freed_memory()
         self.total = self.flat()  # (P,) the batch's gradient, all parameters one after the other
         self.gradients = [Tensor(g) for g in self.split(self.total)]
@@ -90,10 +93,13 @@ class PartsStep(Step):
         ends = np.cumsum([p.numel() for p in self.params])
         return [row[end - p.numel() : end].reshape(p.shape) for p, end in zip(self.params, ends, strict=True)]
 
-    def cut(self, examples: int) -> list[slice]:
-        """Where a batch is cut; small batches into smaller parts, so that there is something to share."""
-        size = self.micro_batch or min(MOST, max(LEAST, -(-examples // PARTS)))
-        return [slice(i, min(i + size, examples)) for i in range(0, examples, size)]
+    def part_size(self, x: Array) -> int:
+        """How many examples a part of this batch has: what fits in cache, and less of a small batch."""
+        if self.micro_batch is not None:
+            return self.micro_batch
+        self.engine.begin()
+        fitting = self.engine.fitting(x)
+        return min(fitting, max(LEAST if fitting >= LEAST else LEAST_LARGE, -(-len(x) // PARTS)))
 
     def new_notes(self, parts: int) -> Array:
         """A record for each part."""
@@ -109,7 +115,7 @@ class PartsStep(Step):
         self, engine: Engine, which: Iterable[int], x: Array, y: Array, job: Job, table: Array, notes: Array
     ) -> None:
         """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record."""
-        cut = self.cut(job.examples)
+        cut = cut_into(job.size, job.examples)
         engine.begin()
         for k in which:
             part, note = cut[k], notes[k]
@@ -129,7 +135,8 @@ class PartsStep(Step):
         self.total[...] = table[0]
 
     def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
-        job = Job(len(y), train, random.get_state(), shares(self.loss, y, self.cut(len(y))))
+        size = self.part_size(x)
+        job = Job(len(y), size, train, random.get_state(), shares(self.loss, y, cut_into(size, len(y))))
         before = Snapshot(self.model, self.loss) if self.doubt else None
         table, notes = self.run_parts(x, y, job)
         if before is not None and (change := next(before.changes(), None)):
@@ -186,6 +193,11 @@ def additions(rows: int) -> list[tuple[int, int]]:
     """
     distances = [1 << level for level in range((rows - 1).bit_length())]
     return [(k, k + distance) for distance in distances for k in range(0, rows - distance, 2 * distance)]
+
+
+def cut_into(size: int, examples: int) -> list[slice]:
+    """Where a batch is cut into parts of `size`."""
+    return [slice(i, min(i + size, examples)) for i in range(0, examples, size)]
 
 
 def shares(loss: Loss, y: Array, parts: list[slice]) -> list[float]:

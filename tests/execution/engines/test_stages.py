@@ -288,6 +288,16 @@ def test_auto_takes_stages_and_says_so():
         assert step.description == "threads: stages, parts of 64 on 2 threads"
 
 
+@pytest.mark.parametrize(
+    ("pixels", "images", "parts"), [(28, 256, 4), (28, 20, 2), (28, 7, 1), (90, 32, 4), (200, 32, 4), (200, 8, 2)]
+)
+def test_batches_are_cut_by_the_size_of_their_images(pixels, images, parts):
+    model = LeNet(image_size=pixels, channels=(16, 32), hidden=(10,))
+    x = np.zeros((images, 1, pixels, pixels), np.uint8)
+    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), "threads", 1) as step:
+        assert -(-images // step.part_size(x)) == parts
+
+
 def test_batches_that_do_not_fit_are_refused(rng):
     model = nn.Sequential(nn.Conv2d(2, 3, 2), nn.Flatten(), nn.Linear(12, 3))
     engine = StagesEngine(model, nn.CrossEntropyLoss(), list(model.parameters()))

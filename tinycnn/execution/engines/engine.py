@@ -7,6 +7,8 @@ import numpy as np
 
 from tinycnn.backend import Array
 
+MOST = 64  # examples of a part, unless told otherwise: best for LeNet
+
 
 class Engine(Protocol):
     """Computes parts of a batch for one worker, which calls it from one thread at a time.
@@ -20,6 +22,9 @@ class Engine(Protocol):
     name: str
 
     def begin(self) -> None: ...
+
+    def fitting(self, x: Array) -> int:
+        """How many examples like those of x are best computed at once: what fits in cache, MOST at most."""
 
     def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
         """Fill `gradients` with that of share * loss, one array per parameter, of its shape; fill in the note."""

@@ -8,7 +8,7 @@ import numpy as np
 from tinycnn.autograd.tape import Leaf, run_backward
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
-from tinycnn.execution.engines.engine import counted
+from tinycnn.execution.engines.engine import MOST, counted
 from tinycnn.execution.step import Loss, as_input, count_correct, evaluate_whole
 from tinycnn.nn import Module
 
@@ -24,6 +24,10 @@ class TapeEngine:
 
     def begin(self) -> None:
         """Nothing is kept, so nothing can be out of date."""
+
+    def fitting(self, x: Array) -> int:
+        """It does not know the arrays that a model makes."""
+        return MOST
 
     def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
         def deposit(leaf: Leaf, gradient: Array) -> None:

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
-from tinycnn.execution.parts import MOST, Job, PartsStep
+from tinycnn.execution.engines.engine import MOST
+from tinycnn.execution.parts import Job, PartsStep
 from tinycnn.execution.separable import Snapshot
 from tinycnn.execution.teams.world import mpi_runs
 
@@ -62,14 +63,14 @@ class ProcessesStep(PartsStep):
             home[...] = p.data
             p.data = home
         self._homes = [p.data for p in self.params]
-        self._engine = self.new_engine()  # fork gives each worker one of its own
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
+        self._table = self.flat(rows=0)
         self._known = Snapshot(self.model, self.loss)  # what the team knows of the model
         self._closed = False
         processes = f"{self.workers} process{'es' * (self.workers > 1)}"
         self.description = (
-            f"processes: {self._engine.name}, parts of {self.micro_batch or MOST} on {processes}, one memory"
+            f"processes: {self.engine.name}, parts of {self.micro_batch or MOST} on {processes}, one memory"
         )
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
@@ -80,8 +81,8 @@ class ProcessesStep(PartsStep):
                 "step: a parameter's array was replaced while the step was open, so the workers no longer see it; "
                 "change it in place (p.data[...] = values), or close this step and make another"
             )
-        if not self._fits(x, y):
-            self._start(x, y)
+        if not self._fits(x, y, len(job.shares)):
+            self._start(x, y, len(job.shares))
         self._x[: len(x)], self._y[: len(y)] = x, y
         K = len(job.shares)
         helping = min(K, self.workers) - 1  # nobody is woken for nothing
@@ -101,7 +102,7 @@ class ProcessesStep(PartsStep):
         """Run this worker's parts of the batch in shared memory; the error, if there was one."""
         x, y, which = self._x[: job.examples], self._y[: job.examples], range(worker, len(job.shares), self.workers)
         try:
-            self.work(self._engine, which, x, y, job, self._table, self._notes)
+            self.work(self.engine, which, x, y, job, self._table, self._notes)
         except Exception as error:
             return error
         return None
@@ -134,18 +135,19 @@ class ProcessesStep(PartsStep):
             "of memory: use fewer workers or smaller micro-batches"
         )
 
-    def _fits(self, x: Array, y: Array) -> bool:
+    def _fits(self, x: Array, y: Array, parts: int) -> bool:
         """Whether the shared batch has room for this one, of its shapes and dtypes, and the team knows the model."""
         return (
             bool(self._team or self.workers == 1)
             and not any(self._known.changes())
             and len(x) <= len(self._x)
+            and parts <= len(self._table)
             and (x.shape[1:], x.dtype, y.shape[1:], y.dtype)
             == (self._x.shape[1:], self._x.dtype, self._y.shape[1:], self._y.dtype)
         )
 
-    def _start(self, x: Array, y: Array) -> None:
-        """Make room for batches like this one, and fork the team, which inherits it, and the model as it is."""
+    def _start(self, x: Array, y: Array, K: int) -> None:
+        """Make room for batches like this one, of K parts, and fork the team, which inherits it and the model."""
         self._dismiss()
         self._known = Snapshot(self.model, self.loss)
         if self.workers > 1 and (unseen := next(self._known.unseen(), None)):
@@ -153,7 +155,6 @@ class ProcessesStep(PartsStep):
                 f"make_step: the workers of processes would each have their own {unseen}, and its changes could not "
                 'be told; use strategy "threads" or "plain"'
             )
-        K = len(self.cut(len(y)))
         self._x, self._y = shared(x.shape, x.dtype), shared(y.shape, y.dtype)
         self._table = shared((K, len(self.total)), self.total.dtype)
         notes = self.new_notes(K)

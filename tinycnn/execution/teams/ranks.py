@@ -32,8 +32,8 @@ import tinycnn
 from tinycnn import random
 from tinycnn.backend import Array
 from tinycnn.data import Batches
-from tinycnn.execution.engines.engine import Engine
-from tinycnn.execution.parts import MOST, Job, PartsStep, additions
+from tinycnn.execution.engines.engine import MOST, Engine
+from tinycnn.execution.parts import Job, PartsStep, additions
 from tinycnn.execution.separable import SIMPLE, Snapshot
 from tinycnn.execution.step import Course, Loss, Swept
 from tinycnn.execution.teams.launcher import check_launch
@@ -94,11 +94,10 @@ class RanksStep(PartsStep):
         R, P = self.world.size, len(self.total)
         self.slices = [slice(P * r // R, P * (r + 1) // R) for r in range(R)]  # of the gradient: who adds up what
         self._table = self.flat(rows=0)
-        self._engine = self.new_engine()
         self._alike = self._closed = False
         self._digests: dict[tuple[int, int], tuple[object, bytes]] = {}  # of data by their ids, and those alive
         places, library = self.world.places(), self.world.library()
-        self.description = f"ranks: {self._engine.name}, parts of {micro_batch or MOST} on {places}, {library}"
+        self.description = f"ranks: {self.engine.name}, parts of {micro_batch or MOST} on {places}, {library}"
 
     @property
     def leads(self) -> bool:
@@ -121,7 +120,7 @@ class RanksStep(PartsStep):
             warnings.warn(text, RuntimeWarning, stacklevel=4)
         if job.train and len(self._table) < K:
             self._table = self.flat(rows=K)
-        self.work(self._engine, blocks[rank], x, y, job, self._table, notes)
+        self.work(self.engine, blocks[rank], x, y, job, self._table, notes)
         self._check_batch(x, y, job)
         records = {r: notes[block.start : block.stop] for r, block in enumerate(blocks) if block}
         mine = records.pop(rank, None)
@@ -176,7 +175,7 @@ class RanksStep(PartsStep):
                 "the layers, the loss or their settings": _described(Snapshot(self.model, self.loss)),
                 "the parameters' shapes or dtypes": [(p.shape, str(p.dtype)) for p in self.params],
                 "the optimiser's settings": self._settings(),
-                "the engines or the sizes of parts": (self._engine.name, self.micro_batch),
+                "the engines or the sizes of parts": (self.engine.name, self.micro_batch),
             }
         )
         stream = random.generator().bit_generator

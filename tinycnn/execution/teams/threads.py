@@ -6,7 +6,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tinycnn.backend import Array
-from tinycnn.execution.parts import MOST, Job, PartsStep
+from tinycnn.execution.engines.engine import MOST
+from tinycnn.execution.parts import Job, PartsStep
 
 
 class ThreadsStep(PartsStep):
@@ -17,10 +18,10 @@ class ThreadsStep(PartsStep):
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
         self._table = self.flat(rows=0)
-        self._engines = [self.new_engine() for _ in range(self.workers)]
+        self._engines = [self.engine, *(self.new_engine() for _ in range(1, self.workers))]
         self._pool = ThreadPoolExecutor(self.workers, "tinycnn") if self.workers > 1 else None
         threads = f"{self.workers} thread{'s' * (self.workers > 1)}"
-        self.description = f"threads: {self._engines[0].name}, parts of {self.micro_batch or MOST} on {threads}"
+        self.description = f"threads: {self.engine.name}, parts of {self.micro_batch or MOST} on {threads}"
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         K = len(job.shares)
