@@ -23,7 +23,7 @@ LAYERS = [
     {"random"},
     {"ops"},
     {"functional"},
-    {"init", "spelling"},
+    {"init", "spelling", "serialization"},
     {"nn"},
     {"optim", "data"},
     {"models"},

@@ -31,6 +31,8 @@ from tinycnn.functional import abs, cat, clamp, log_softmax, relu, sigmoid, soft
 from tinycnn.grading import grade as grade
 from tinycnn.nn.summary import summary as summary
 from tinycnn.random import manual_seed as manual_seed
+from tinycnn.serialization import load as load
+from tinycnn.serialization import save as save
 from tinycnn.spelling import *  # noqa: F403
 from tinycnn.spelling import boolean as bool
 from tinycnn.spelling import float32 as float
@@ -43,8 +45,8 @@ __version__ = "0.1.0"
 # What `import *` brings: no name of Python's own, and none of one letter
 __all__ = [
     "Parameter", "Tensor", "cat", "clamp", "cuda", "double", "from_dlpack", "functional", "gradcheck", "grade", "init",
-    "log_softmax", "long", "manual_seed", "models", "nn", "no_grad", "optim", "relu", "sigmoid", "softmax",
-    "stack", "summary", "tanh", "tensor", "where",
+    "load", "log_softmax", "long", "manual_seed", "models", "nn", "no_grad", "optim", "relu", "save", "sigmoid",
+    "softmax", "stack", "summary", "tanh", "tensor", "where",
 ]  # fmt: skip
 __all__ += spelling.__all__
 

@@ -31,18 +31,17 @@ from tinycnn.geometry import output_size
 from tinycnn.models import MODELS, Net
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
+from tinycnn.serialization import read_tensors, safetensors
 
 VERSION = 1  # of the layout; a reader refuses what it does not know
 REPEATED = ("channels", "blocks", "convolutions")  # entries of a configuration that say how many layers there are
 OPTIMIZER = "optimizer."  # begins the names of tensors that are not the model's
 LARGEST_IMAGE = 1024  # pixels along a side of the images that a net from a file may ask for
 LARGEST_TEXT = 2**25  # characters of JSON that are read; a history of 30,000 epochs takes about as much
-DTYPES = ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8", "BOOL")  # those that NumPy has
 KINDS: dict[str, Any] = {  # of the entries in the text
     **{"engine": str, "model": dict, "optimizer": dict | None},
     **{"schedule": dict | None, "random": dict, "about": dict},
 }
-TO_INSTALL = 'pip install "tinycnn[io]" (or safetensors)'
 
 
 class CheckpointError(ValueError):
@@ -87,7 +86,7 @@ def save(
         }
     )
     metadata = {"tinycnn": text, "sha256": _digest(text, tensors)}
-    content: bytes = _safetensors().save(tensors, metadata)
+    content: bytes = safetensors().save(tensors, metadata)
     write_atomically(path, content)
 
 
@@ -128,22 +127,10 @@ def _typed(state: Mapping[str, Any], name: str) -> Any:
 
 def load_tensors(path: str | Path) -> tuple[dict[str, Array], dict[str, str]]:
     """The arrays and the metadata of any safetensors file, nothing verified that safetensors does not verify itself."""
-    content = Path(path).read_bytes()  # not mapped: a file that changes while it is mapped kills the program
-    library = _safetensors()
     try:
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        metadata = dict(header.pop("__metadata__", None) or {})
-        foreign = {name: entry["dtype"] for name, entry in header.items() if entry["dtype"] not in DTYPES}
-        if not foreign:
-            tensors: dict[str, Array] = library.load(content)
-            return tensors, metadata
-    except Exception as error:  # the library has a type of its own for each kind of damage
-        raise CheckpointError(f"{path}: not a safetensors file, or damaged: {error!r}") from error
-    name, dtype = next(iter(foreign.items()))
-    raise CheckpointError(
-        f"{path}: entry {name!r} holds {dtype}, which NumPy does not have; convert it to F32 where the file was made, "
-        "in PyTorch with tensor.float()"
-    )
+        return read_tensors(path)
+    except ValueError as error:
+        raise CheckpointError(str(error)) from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,11 +257,3 @@ def _digest(text: str, tensors: Mapping[str, Array]) -> str:
         sha256.update(f"\n{name} {array.dtype} {array.shape}\n".encode())
         sha256.update(array.tobytes())
     return sha256.hexdigest()
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError as error:
-        raise RuntimeError(f"checkpoint: safetensors is not installed; {TO_INSTALL}") from error
-    return safetensors.numpy
