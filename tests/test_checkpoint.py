@@ -129,7 +129,9 @@ def test_a_configuration_that_is_not_the_tensors_takes_no_memory(path, change):
 def test_every_shape_of_lenet_can_be_built(path, config):
     net, _ = trained(**config)
     save(path, net)
+    drawn = engine_random.generator().bit_generator.state
     assert load(path).build().config == net.config
+    assert engine_random.generator().bit_generator.state == drawn, "what is about to be loaded is not drawn first"
 
 
 def test_float64_stays_float64(path):

@@ -29,6 +29,7 @@ def test_a_part_of_every_class_is_for_testing(rng):
     again, other = data.split(0.2, seed=5)[1], data.split(0.2, seed=6)[1]
     assert np.array_equal(again.images, test.images) and not np.array_equal(other.images, test.images)
     assert [np.bincount(part.labels).min() for part in data.split(0.0)] == [15, 1]
+    assert [np.bincount(part.labels).min() for part in data.split(1.0)] == [1, 15]
 
 
 def test_mean_and_deviation_are_those_of_the_scaled_numbers(rng):
