@@ -475,3 +475,90 @@ def test_grade(tmp_path, capsys):
     assert "homework.py defines no conv" in fails(capsys, "grade", file, "--function", "conv")
     file.write_text("exit()", encoding="utf-8")
     assert "homework.py cannot be run: SystemExit" in fails(capsys, "grade", file)
+
+
+# Photos as they are
+
+
+def photographed(pixels, rng, noise=0.0, vignette=0.0, slope=0.0, dark=False, height=600, width=800):
+    """A drawing (H, W) of 0 to 1 as a photo of 0 to 255: off the centre, in uneven light, with noise."""
+    canvas = np.zeros((height, width))
+    h, w = pixels.shape
+    top, left = rng.integers(30, height - h - 30), rng.integers(30, width - w - 30)
+    canvas[top : top + h, left : left + w] = pixels
+    y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+    photo = 0.05 + 0.95 * canvas if dark else 0.95 * (1 - canvas)
+    photo *= (1 - vignette * (x * x + y * y) / 2) * (1 - slope * (x + 1) / 2)
+    return np.clip(255 * photo + noise * rng.standard_normal(photo.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def shirt(draw):
+    """A shirt of 28x28 as it should look, and large, as numbers of 0 to 1."""
+    path = draw("clean.png", "white", "black")
+    large = 1 - np.asarray(pytest.importorskip("PIL.Image").open(path).convert("L"), np.float32)[40:261, 10:191] / 255
+    return read_photo(path), large
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(
+    "light",
+    [{}, {"noise": 4}, {"noise": 8}, {"vignette": 0.3}, {"slope": 0.2}, {"noise": 8, "vignette": 0.3, "slope": 0.1}],
+)
+def test_noise_and_uneven_light_do_not_defeat_the_crop(light, dark, shirt, tmp_path, rng):
+    image = pytest.importorskip("PIL.Image")
+    expected, large = shirt
+    for name, options in (("x.png", {}), ("x.jpg", {"quality": 60})):
+        image.fromarray(photographed(large, rng, dark=dark, **light)).save(tmp_path / name, **options)
+        found = read_photo(tmp_path / name).astype(int)
+        assert np.abs(found - expected).mean() < 30  # another place between the pixels makes 10 to 25
+        assert found[0].max() > 100 < found[27].max() and found[14, 14] > 200
+
+
+def test_one_speck_is_no_object(draw, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    expected = read_photo(draw("shirt.png", "white", "black"))
+    photo = image.open(tmp_path / "shirt.png")
+    photo.putpixel((3, 290), (0, 0, 0))
+    photo.save(tmp_path / "speck.png")
+    assert np.array_equal(read_photo(tmp_path / "speck.png"), expected)
+
+
+def test_a_white_shirt_on_nothing_is_seen(draw):
+    image = read_photo(draw("white.png", (0, 0, 0, 0), (255, 255, 255, 255), "RGBA"))
+    assert image[14, 14] > 240 and np.median(image[:, [0, 27]]) == 0
+
+
+def test_twelve_bits_in_sixteen_are_seen(draw):
+    assert read_photo(draw("deep.png", 4000, 100, "I;16"))[14, 14] > 240
+
+
+def test_one_unreadable_file_among_many_is_told_and_the_others_predicted(lenet, draw, tmp_path, capsys):
+    good, bad = draw("good.png", "white", "black"), tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    assert run("predict", lenet, good, bad, good.rename(tmp_path / "again.png")) == 1
+    out, err = capsys.readouterr()
+    assert "again.png: " in out and "bad.png: not an image" in err and "good.png: No such file" in err
+
+
+def test_show_writes_what_the_net_is_shown(lenet, draw, tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    photos = [draw(f"{k}.png", "white", "black") for k in range(2)]
+    assert run("predict", lenet, *photos, "--show", tmp_path / "shown.png") == 0
+    shown = np.asarray(image.open(tmp_path / "shown.png"))
+    assert shown.shape == (4 * 29, 4 * 58)
+    assert np.array_equal(shown[::4, ::4][:28, :28], read_photo(photos[0]))
+
+
+def test_a_small_file_that_becomes_a_huge_picture_is_refused_before_it_does(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    image.new("1", (8000, 8000)).save(tmp_path / "bomb.png")
+    with pytest.raises(ValueError, match=r"bomb.png: damaged, or too large \(8000 x 8000 pixels, expected 50,000,000"):
+        read_photo(tmp_path / "bomb.png")
+
+
+def test_a_format_for_which_other_programs_would_be_run_is_refused(tmp_path):
+    pytest.importorskip("PIL.Image")
+    (tmp_path / "x.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EOF\n")
+    with pytest.raises(ValueError, match=r"x.png: not an image, or of another kind than PNG, JPEG"):
+        read_photo(tmp_path / "x.png")
