@@ -75,6 +75,25 @@ def test_a_lesson_runs_without_matplotlib(name, tmp_path):
     assert "wrote" not in output and re.search(CLAIMS[name][0], output)
 
 
+ALONE = """
+import mmap, os, runpy, sys, threading
+def refuse(*arguments, **options):
+    raise OSError("there are no processes and no threads here")
+os.fork = os.posix_spawn = refuse
+threading.Thread.start = refuse
+mmap.mmap = refuse
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_where_there_are_no_processes_and_no_threads(path, tmp_path):
+    """As in a browser's Python."""
+    output = run(path.stem, tmp_path, str(path), code=ALONE)
+    for claim in CLAIMS[path.stem]:
+        assert re.search(claim, output)
+
+
 @pytest.mark.parametrize("path", LESSONS[:5], ids=lambda path: path.stem)
 def test_nothing_asks_for_backward_before_it_is_explained(path):
     assert not re.search(r"backward\(|requires_grad|\.grad\b", path.read_text(encoding="utf-8"))

@@ -1,9 +1,11 @@
 """Pages for a lesson, from a checkpoint and at the end of training; and the command that writes the first two."""
 
+import html
 import json
 import re
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -79,6 +81,35 @@ def test_snapshots_are_thinned_evenly(tmp_path, monkeypatch):
     _, page = trained(tmp_path / "page.html", epochs=4)
     steps = [x for x, _ in page.taken]
     assert 3 < len(steps) <= 7 and steps[0] == 0 and steps[-1] == 4 and steps == sorted(steps)
+
+
+def test_in_a_notebook_the_page_is_shown_under_the_cell(monkeypatch, rng):
+    seen = []
+
+    class ZMQInteractiveShell:
+        pass
+
+    ipython = types.ModuleType("IPython")
+    ipython.get_ipython = lambda: None
+    ipython.display = types.ModuleType("IPython.display")
+    ipython.display.HTML = lambda text: text
+    ipython.display.display = seen.append
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", ipython.display)
+    manual_seed(1)
+    net, images = LeNet(), GARMENTS.images[:5]
+    with pytest.raises(RuntimeError, match=r"explain\.show: this is no notebook; explain\.report\("):
+        explain.show(net, images)
+    ipython.get_ipython = ZMQInteractiveShell
+    explain.show(net, images, GARMENTS.labels[:5], height=500)
+    explain.show(net, images[:1])
+    for frame, labels in zip(seen, (GARMENTS.labels[:3].tolist(), None), strict=True):
+        page = html.unescape(re.fullmatch(r'<iframe srcdoc="([^"]*)" width="100%" height="\d+" .*></iframe>', frame)[1])
+        data = json.loads(re.search(r'<script type="application/json" id="trace">(.*?)</script>', page, re.S)[1])
+        if labels is None:  # what the net itself says
+            labels = [int(explain.trace(net, images[:1], [0]).out[0].argmax())]
+        assert [sample["label"] for sample in data["samples"]] == labels
+    assert 'height="500"' in seen[0]
 
 
 # The command

@@ -1,14 +1,18 @@
-"""writers: the three occasions on which a page is written: for a lesson, from a checkpoint, at the end of training.
+"""writers: the occasions on which a page is written: for a lesson, from a checkpoint, in a notebook, after training.
 
-Read in this order: lesson_page, checkpoint_page, PageWriter.
+Read in this order: lesson_page, checkpoint_page, show, PageWriter.
 """
 
+import html
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinycnn import checkpoint
+from tinycnn.backend import Array
 from tinycnn.data import SHORT_NAMES, Dataset, Silhouettes, load
 from tinycnn.explain import trained
 from tinycnn.explain.page import report
@@ -16,6 +20,7 @@ from tinycnn.explain.snapshots import Snapshots
 from tinycnn.explain.trace import Trace, trace
 from tinycnn.nn import Sequential
 from tinycnn.training import Run
+from tinycnn.training.curves import in_notebook
 
 GARMENTS = (65, 75)  # test images: a shirt that might be a coat, and a boot beyond doubt
 
@@ -63,6 +68,28 @@ def _traces(model: Sequential, test: Dataset, images: int) -> list[Trace]:
     if not 1 <= images <= len(test):
         raise ValueError(f"explain: images is {images}, expected 1 to {len(test)}")
     return [trace(model, test.images[i : i + 1], test.labels[i : i + 1]) for i in range(images)]
+
+
+def show(model: Sequential, images: Array, labels: Sequence[int] | None = None, height: int = 760) -> Any:
+    """The page of a model for images (N, C, H, W), under a notebook's cell; `height` is in pixels.
+
+    labels are the right classes, for the loss and its gradient; without them, what the model itself says.  At most
+    three images are shown.  RuntimeError outside of notebooks, where report() writes the page to a file.
+    """
+    if not in_notebook():
+        raise RuntimeError(
+            "explain.show: this is no notebook; explain.report(explain.trace(model, x, y), path) writes a file"
+        )
+    from IPython.display import HTML, display
+
+    images = np.asarray(images)[:3]
+    if labels is None:
+        labels = [int(trace(model, images[i : i + 1], [0]).out[0].argmax()) for i in range(len(images))]
+    traces = [trace(model, images[i : i + 1], [int(labels[i])]) for i in range(len(images))]
+    with tempfile.TemporaryDirectory() as folder:
+        text = report(traces, Path(folder, "page.html")).read_text(encoding="utf-8")
+    frame = f'<iframe srcdoc="{html.escape(text)}" width="100%" height="{height}" style="border: 0"></iframe>'
+    return display(HTML(frame))
 
 
 class PageWriter(Snapshots):
