@@ -295,6 +295,22 @@ def test_touch(page, quiet):
     assert "i=4" in quiet.hash and "j=1" in quiet.hash and quiet.value == 23
 
 
+def test_a_finger_takes_the_window_along(page, quiet):
+    quiet.open(page, "tab=slide", size=(390, 844), touch=True, reload=True)
+    grid = quiet.grid("Output")
+    quiet.js("arguments[0].scrollIntoView({block: 'center'})", grid)
+    box = quiet.js("return arguments[0].getBoundingClientRect()", grid)
+    spots = [
+        {"x": box["left"] + (k + 0.5) * box["width"] / 6, "y": box["top"] + 0.5 * box["height"] / 6} for k in (1, 3, 4)
+    ]
+    touch = quiet.driver.execute_cdp_cmd
+    touch("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": spots[:1]})
+    for spot in spots[1:]:
+        touch("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [spot]})
+    touch("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert "i=0" in quiet.hash and "j=4" in quiet.hash and quiet.one(".say").text.startswith("Output (0, 4)")
+
+
 # The other tabs
 
 

@@ -53,6 +53,7 @@ function outputGrid(conv, onlook) {
     cols: conv.OW,
     cell: fit(conv.OW, 40, 320),
     role: "output",
+    drags: true, // a finger or the mouse takes the window along
     name: "Output; arrow keys move the window",
     onhover: (i, j) => onlook({ kind: "out", i, j }),
     onleave: () => onlook({ kind: "out" }),
