@@ -20,6 +20,7 @@ from tinycnn.data import Batches, datasets
 from tinycnn.data.idx import idx_header, idx_sha256
 from tinycnn.data.sources import TEST_FILES, TRAIN_FILES
 from tinycnn.execution import RankError, job, make_step
+from tinycnn.execution.teams import world as worlds
 from tinycnn.execution.teams.world import world
 from tinycnn.models import LeNet
 from tinycnn.training import Observer, train
@@ -237,6 +238,15 @@ def command(folder, *arguments):
             temporary.replace(path)
     datasets.FASHION = dataclasses.replace(datasets.FASHION, sha256=sha256, mirrors=())
     sys.exit(cli.main([*arguments, "--data-dir", str(folder)]))
+
+
+def without_one():
+    """Rank 1 ends before MPI has started, as where something cannot be imported."""
+    worlds.START = 2.0
+    if "1" in (os.environ.get("PMI_RANK"), os.environ.get("OMPI_COMM_WORLD_RANK")):
+        sys.exit(3)
+    with job():
+        raise AssertionError("MPI has started without it")
 
 
 def without_data(folder):

@@ -47,7 +47,8 @@ def test_what_befalls_one_rank_ends_them_all_and_the_run_goes_on_from_its_checkp
     fault, says, tmp_path, undisturbed
 ):
     program = mpi_job.PROGRAM, "trained", "ranks", tmp_path
-    status, out, errors, _ = mpi_job.run(2, *program, fault, TINYCNN_PATIENCE=str(DETECTION))
+    patience = {"TINYCNN_PATIENCE": str(DETECTION)} if "stop" in fault else {}  # the others need none
+    status, out, errors, _ = mpi_job.run(2, *program, fault, **patience)
     took = time.time() - float(errors.split("now ")[1].split()[0])
     assert status != 0 and took < AT_MOST and not left_running(tmp_path), (status, took, errors)
     for words in says:
@@ -100,6 +101,11 @@ def test_several_without_being_told_so_is_an_error_of_one_line():
     assert status == 1 and out == ""
     assert errors.count("tinycnn train: error: ") == 1
     assert "has started this program as one of 2, and without --execution ranks each would train the same net" in errors
+
+
+def test_one_rank_that_does_not_even_start_ends_them_all():
+    status, _, errors, seconds = mpi_job.run(2, mpi_job.PROGRAM, "without_one")
+    assert status != 0 and seconds < 30 and "AssertionError" not in errors
 
 
 def test_one_rank_that_loses_its_data_ends_them_all(tmp_path):

@@ -11,7 +11,7 @@ SIZES = {  # variables that say how many were started, and who sets them
 }
 RANK = "PMIX_RANK", "a launcher that speaks PMIx"  # tells each process which it is, and none how many there are
 
-EXAMPLE = "mpiexec -n 4 python -m mpi4py -m tinycnn train --execution ranks"
+EXAMPLE = "mpiexec -n 4 python -m tinycnn train --execution ranks"
 
 
 class Launch(NamedTuple):

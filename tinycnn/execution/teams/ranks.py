@@ -37,7 +37,7 @@ from tinycnn.execution.parts import Job, PartsStep, additions
 from tinycnn.execution.separable import SIMPLE, Snapshot
 from tinycnn.execution.step import Course, Loss, Swept
 from tinycnn.execution.teams.launcher import check_launch
-from tinycnn.execution.teams.world import RankError, world
+from tinycnn.execution.teams.world import START, RankError, world
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
@@ -134,7 +134,7 @@ class RanksStep(PartsStep):
     def _check_batch(self, x: Array, y: Array, job: Job) -> None:
         """RankError unless all ranks are at the same step with the same labels."""
         look = f"{x.shape[1:]} {x.dtype} {y.dtype}".encode() + y.tobytes()
-        everyones = self.world.gather(np.array([self.steps, job.train, len(y), zlib.crc32(look)]))
+        everyones = self.world.gather(np.array([self.steps, job.train, len(y), job.size, zlib.crc32(look)]))
         if who := [self.world.name(int(r)) for r in np.flatnonzero((everyones != everyones[0]).any(1))]:
             raise RankError(
                 f"ranks: {', '.join(who)} came with another batch than {self.world.name(0)} in step {self.steps + 1}; "
@@ -176,7 +176,8 @@ class RanksStep(PartsStep):
                 "the parameters' shapes or dtypes": [(p.shape, str(p.dtype)) for p in self.params],
                 "the optimiser's settings": self._settings(),
                 "the engines or the sizes of parts": (self.engine.name, self.micro_batch),
-            }
+            },
+            patience=START,  # some have to fetch their data first
         )
         stream = random.generator().bit_generator
         state = self.model.state_dict(), self.optimizer.state_dict(), random.get_state(), stream.state

@@ -6,6 +6,7 @@ way to others, goes to sleep, and says in the end who has not answered.
 mpi4py is imported when a World is made, which starts MPI, and nowhere else.
 """
 
+import faulthandler
 import functools
 import math
 import os
@@ -14,7 +15,8 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from hashlib import sha256
 from types import TracebackType
 from typing import Any
@@ -26,6 +28,7 @@ from tinycnn.execution.teams.launcher import launched
 
 PATIENCE = "TINYCNN_PATIENCE"  # the variable that sets the seconds after which a rank that does not answer is given up
 USUAL_PATIENCE = 50.0
+START = 300.0  # seconds within which all ranks must have started, and have their data
 SPIN, PAUSE = 1e-3, 1e-4  # seconds to look again and again before going to sleep, and to sleep between two looks
 GRACE = 5.0  # seconds that rank 0 has to speak first of an error that all ranks meet
 TO_INSTALL = 'pip install "tinycnn[mpi]", and an MPI: the system\'s, or pip install mpich'
@@ -54,14 +57,17 @@ class World:
     """
 
     def __init__(self) -> None:
-        self.mpi = _mpi()
-        self.comm = self.mpi.COMM_WORLD.Dup()  # messages of its own, which no other user of MPI can take
-        self.rank, self.size = int(self.comm.rank), int(self.comm.size)
         launch = launched()
+        # MPI starts when all ranks have come, and waits for ever for one that ended before: no Python runs meanwhile
+        with _no_longer_than(START if launch is not None and launch.size != 1 else math.inf):
+            self.mpi = _mpi()
+            self.comm = self.mpi.COMM_WORLD.Dup()  # messages of its own, which no other user of MPI can take
+        self.rank, self.size = int(self.comm.rank), int(self.comm.size)
         if launch is not None and launch.size not in (None, self.size):
             raise RuntimeError(
                 f"ranks: {launch.by} has started {launch.size} processes, but each finds itself alone: mpi4py uses "
-                f"{self.library()}, whose mpiexec is another; start the program with that one"
+                f"{self.library()}, whose mpiexec is another; start the program with that one (or srun with --mpi=pmix "
+                "or --mpi=pmi2)"
             )
         self.hosts: list[str] = self.comm.allgather(self.mpi.Get_processor_name())
         self.others = [r for r in range(self.size) if r != self.rank]
@@ -110,11 +116,11 @@ class World:
             f"busy with something that the others are not doing; {PATIENCE}=SECONDS grants more"
         )
 
-    def gather(self, mine: Array) -> Array:
+    def gather(self, mine: Array, patience: float = 0) -> Array:
         """Everyone's array, of one shape and dtype, in the order of the ranks: (size, *mine.shape)."""
         everyones = np.empty((self.size, *mine.shape), mine.dtype)
         everyones[self.rank] = mine
-        self.exchange(dict.fromkeys(self.others, mine), {r: everyones[r : r + 1] for r in self.others})
+        self.exchange(dict.fromkeys(self.others, mine), {r: everyones[r : r + 1] for r in self.others}, patience)
         return everyones
 
     def from_leader(self, value: Any) -> Any:
@@ -128,10 +134,11 @@ class World:
         self.exchange({}, {0: received})
         return pickle.loads(received.tobytes())
 
-    def compare(self, facts: Mapping[str, Any]) -> None:
+    def compare(self, facts: Mapping[str, Any], patience: float = 0) -> None:
         """RankError unless everybody knows the same of each fact: bytes, or what says it all when printed."""
         known = [value if isinstance(value, bytes) else repr(value).encode() for value in facts.values()]
-        digests = self.gather(np.frombuffer(b"".join(sha256(value).digest() for value in known), np.uint8))
+        mine = np.frombuffer(b"".join(sha256(value).digest() for value in known), np.uint8)
+        digests = self.gather(mine, patience)
         different = (digests != digests[0]).reshape(self.size, len(facts), -1).any(2)  # (ranks, facts)
         for i, fact in enumerate(facts):
             if who := [self.name(int(r)) for r in np.flatnonzero(different[:, i])]:
@@ -166,6 +173,17 @@ class World:
         if self.rank == 0:
             self._usual_hook(kind, error, trace)
         self.abandon(error)
+
+
+@contextmanager
+def _no_longer_than(seconds: float) -> Iterator[None]:
+    """End this process, with a traceback, where the block takes longer, whatever it waits for."""
+    if seconds < math.inf:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _mpi() -> Any:
