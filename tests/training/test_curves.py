@@ -142,7 +142,7 @@ def notebook(monkeypatch):
         return displays[-1]
 
     ipython, shell = types.ModuleType("IPython"), type("ZMQInteractiveShell", (), {})()
-    ipython.get_ipython = lambda: shell
+    ipython.get_ipython, ipython.version_info = lambda: shell, (9, 0)  # matplotlib asks, when it is first loaded
     ipython.display = types.ModuleType("IPython.display")
     ipython.display.display, ipython.display.Image = display, lambda data, width: data
     monkeypatch.setitem(sys.modules, "IPython", ipython)

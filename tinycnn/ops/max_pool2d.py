@@ -41,7 +41,7 @@ def max_pool2d_loops(x: Array, windows: Windows) -> Array:
                         for v in range(KW):
                             h, w = i * SH + u * DH - PH, j * SW + v * DW - PW
                             if 0 <= h < H and 0 <= w < W:
-                                y[n, c, i, j] = max(y[n, c, i, j], x[n, c, h, w])
+                                y[n, c, i, j] = np.maximum(y[n, c, i, j], x[n, c, h, w])
     return y
 
 
