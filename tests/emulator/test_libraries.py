@@ -24,6 +24,8 @@ def both(function, *arrays):
 
 
 def assert_same(function, *arrays, rtol=1e-5):
+    if arrays[0].dtype == np.float16:
+        rtol = 3e-2  # sums are taken in another order, and some of them in half precision
     with np.errstate(all="ignore"):
         expected, actual = both(function, *arrays)
     assert np.shape(actual) == np.shape(expected) and actual.dtype == np.asarray(expected).dtype
