@@ -1,51 +1,61 @@
-"""How fast tinycnn trains LeNet on a GPU beside PyTorch and JAX: one command, under ten minutes, one table.
+"""How fast tinycnn trains LeNet on a GPU beside PyTorch and JAX: one command, some five minutes, one table.
 
-    python benchmarks/gpu_vs_peers.py --out results     the tests that need a GPU, then the race
-    python benchmarks/gpu_vs_peers.py --quick           a look: LeNet at batch 256, no tests, no TF32
+    python benchmarks/gpu_vs_peers.py --out results     the race
+    python benchmarks/gpu_vs_peers.py --quick           a look: LeNet at batch 256, without TF32
+    python benchmarks/gpu_vs_peers.py --tests           the tests that need a GPU instead, what they print kept in --out
 
 Contenders: tinycnn eager and as fused kernels in CUDA graphs; PyTorch eager, compiled (reduce-overhead), captured by
-hand, and in the chapter's loop with its DataLoader; JAX, jit over lax.scan.  Each lives in a process of its own,
-with the data on the GPU, float32, and the same batches; they take turns over several rounds.  Measured with the
-device's own events after warm-up: microseconds per step, from the median round.  TF32 is off everywhere, then on
-everywhere; tinycnn's fused kernels know no TF32.  Each contender must also learn, or its row says so.
+hand with 16 steps in a graph, eager or compiled, and in the chapter's loop with its DataLoader; JAX, jit over
+lax.scan, and with command buffers.  Each lives in a process of its own, with the data on the GPU, and the same
+batches, in float32; the fastest of those that know TF32 run a second time with it.
 
-Writes gpu_vs_peers.json, gpu_vs_peers.md and gpu_tests.txt into the folder --out.  Exit status 2 where there is no
-usable GPU, with the reason.
+They get ready together, then take turns over several rounds, in an order that rotates, each with warm clocks.
+What is measured is whole epochs, by the device's own events: microseconds per step, the median of the rounds.  Each
+must also learn, or its row says so.  Kernels are counted last, for the counting slows what follows.
+
+gpu_vs_peers.json and gpu_vs_peers.md in the folder --out are written after every case, so that a run cut short leaves
+what it has.  Exit status 2 where there is no usable GPU, with the reason.
 """
 
 import argparse
 import importlib
 import importlib.util
 import json
-import statistics
+import os
+import select
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tinycnn need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import machine
-from tinycnn import nn
+from gpu_peers import report
 from tinycnn.backend import cupy_problem
-from tinycnn.models import LeNet
-from tinycnn.nn.summary import summary
 
+HERE = Path(__file__).resolve().parent
 PEERS = {
     "tinycnn_gpu": ("cupy", ("tinycnn graph", "tinycnn eager")),
-    "torch_gpu": ("torch", ("PyTorch CUDA graph", "PyTorch compile", "PyTorch eager", "PyTorch chapter loop")),
-    "jax_gpu": ("jax", ("JAX scan",)),
+    "torch_gpu": (
+        "torch",
+        (
+            "PyTorch compile, CUDA graph",
+            "PyTorch CUDA graph",
+            "PyTorch compile",
+            "PyTorch eager",
+            "PyTorch chapter loop",
+        ),
+    ),
+    "jax_gpu": ("jax", ("JAX scan", "JAX scan, command buffers")),
 }
-CASES = {
-    "LeNet, batch 256": ("lenet", 256),
-    "LeNet, batch 1024": ("lenet", 1024),
-    "wide LeNet, batch 256": ("wide", 256),
-}
-OURS, CHAPTER = "tinycnn graph", "PyTorch chapter loop"
-LEARNED = 1.6  # the loss that LEARNING_STEPS steps must bring below; guessing costs ln 10 = 2.3
+CHAPTER = "PyTorch chapter loop"
+ONCE = (CHAPTER,)  # its DataLoader sets the pace, so one case tells all, and TF32 changes nothing
+WITH_TF32 = ("PyTorch compile, CUDA graph", "PyTorch CUDA graph", "JAX scan")  # the fastest of those that know it
 LEARNING_STEPS = 1500
+PATIENCE = 150  # seconds for any one answer
 PACKAGES = ("tinycnn", "numpy", "cupy-cuda12x", "cupy-cuda13x", "torch", "jax")
-RESULTS = Path(__file__).parent / "results"
 
 
 # -- in the contender's process
@@ -53,30 +63,38 @@ RESULTS = Path(__file__).parent / "results"
 
 def serve(module: str, variant: str) -> None:
     """Answer one line per order: {"case", "tf32", "do"} in; numbers, or {"error"}, out."""
-    replies, sys.stdout = sys.stdout, sys.stderr  # what a framework prints must not mix with the replies
+    replies = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a framework or a library of C prints must not mix with the replies
     peer, made = importlib.import_module(f"gpu_peers.{module}"), {}
     for line in sys.stdin:
         order = json.loads(line)
+        case = report.CASES[order["case"]]
         try:
-            if (order["case"], order["tf32"]) not in made:
+            if order["case"] not in made:
                 made.clear()  # one case at a time, for the sake of memory
-                made[order["case"], order["tf32"]] = peer.make(variant, *CASES[order["case"]], order["tf32"])
-            answer = obey(made[order["case"], order["tf32"]], order, CASES[order["case"]][1])
+                made[order["case"]] = peer.make(variant, *case, order["tf32"])
+            answer = obey(made[order["case"]], order, case[1])
         except Exception as error:  # a contender that fails is a row of the table, not the end of the run
             answer = {"error": f"{type(error).__name__}: {error}"[:300]}
         print(json.dumps(answer), file=replies, flush=True)
 
 
 def obey(contender, order: dict, batch: int) -> dict:
-    """Learn (which is the warm-up too), or measure about `seconds` of training."""
+    """Learn (which is the warm-up too), measure about `seconds` of training, or count kernels."""
     steps = steps_per_epoch(batch)
     if order["do"] == "learn":
         epochs = 1 if order["slow"] else -(-LEARNING_STEPS // steps)
-        start = contender.seconds(epochs) / epochs
+        epoch = contender.seconds(epochs) / epochs
         contender.run(1)
-        return {"loss": contender.loss(), "epoch": start, "setup": contender.setup, "kernels": contender.kernels()}
+        return {"loss": contender.loss(), "epoch": epoch, "setup": contender.setup}
+    if order["do"] == "count":
+        return {"kernels": contender.kernels(), "in a row": contender.in_a_row()}
+    warm = max(1, round(0.05 / order["epoch"])) if order["epoch"] < 0.5 else 0
     epochs = max(1, round(order["seconds"] / order["epoch"]))
-    return {"us": contender.seconds(epochs) / (epochs * steps) * 1e6, "steps": epochs * steps}
+    if warm:
+        contender.seconds(warm)  # the clocks go up
+    epoch = contender.seconds(epochs) / epochs
+    return {"us": epoch / steps * 1e6, "epoch": epoch}
 
 
 def steps_per_epoch(batch: int) -> int:
@@ -87,60 +105,88 @@ def steps_per_epoch(batch: int) -> int:
 
 
 class Contender:
-    def __init__(self, module: str, variant: str) -> None:
-        self.variant = variant
+    def __init__(self, module: str, variant: str, tf32: bool) -> None:
+        self.variant, self.tf32 = variant, tf32
         command = [sys.executable, __file__, "--serve", module, "--variant", variant]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+        self.heard = b""
 
-    def ask(self, **order) -> dict:
-        assert self.process.stdin and self.process.stdout
+    @property
+    def name(self) -> str:
+        return f"{self.variant}, TF32" if self.tf32 else self.variant
+
+    def send(self, **order) -> None:
+        assert self.process.stdin
         try:
-            print(json.dumps(order), file=self.process.stdin, flush=True)
-            return json.loads(self.process.stdout.readline() or '{"error": "the process ended"}')
-        except BrokenPipeError:
-            return {"error": "the process ended"}
+            self.process.stdin.write(json.dumps(order | {"tf32": self.tf32}).encode() + b"\n")
+        except (BrokenPipeError, ValueError):
+            pass  # the answer will say so
+
+    def answer(self, deadline: float) -> dict:
+        """The next line that is an answer, or why there is none."""
+        assert self.process.stdout
+        deadline, pipe = min(deadline, time.monotonic() + PATIENCE), self.process.stdout
+        while not pipe.closed:
+            line, newline, rest = self.heard.partition(b"\n")
+            if newline:
+                self.heard = rest
+                try:
+                    return dict(json.loads(line))
+                except (ValueError, TypeError):
+                    continue  # somebody else's words
+            if not select.select([pipe], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                self.close()  # what it says later would be taken for the answer to another order
+                return {"error": "out of time"}
+            if not (more := pipe.read(65536)):
+                break
+            self.heard += more
+        return {"error": "the process ended"}
 
     def close(self) -> None:
         self.process.kill()
         self.process.wait(20)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
 
 
-def contenders(only: str | None) -> list[Contender]:
+def contenders(only: str | None, tf32: bool) -> list[Contender]:
     found = []
     for module, (package, names) in PEERS.items():
         if importlib.util.find_spec(package) is None:
             print(f"{package} is not installed and is left out")
             continue
-        found += [Contender(module, name) for name in names if not only or name in only.split(",")]
+        chosen = [name for name in names if not only or name in only.split(";")]
+        found += [Contender(module, name, False) for name in chosen]
+        found += [Contender(module, name, True) for name in chosen if tf32 and name in WITH_TF32]
     return found
 
 
-def race(team, cases: list[str], tf32: bool, rounds: int, seconds: float, deadline: float) -> dict:
-    """{case: {variant: facts}}: every contender learns once, then all are measured in turn, round by round."""
-    found: dict[str, dict[str, dict]] = {}
-    for case in cases:
-        rows = found[case] = {}
-        for contender in team:
-            if contender.variant == CHAPTER and case != cases[0]:
-                continue  # the DataLoader sets its pace; once is enough
-            if time.monotonic() > deadline:
-                rows[contender.variant] = {"error": "not measured: out of time"}
+def race(team, case: str, rounds: int, seconds: float, deadline: float) -> dict[str, dict]:
+    """{name: facts} of one case: all learn, then are measured in turn, round by round; kernels are counted last."""
+    rows: dict[str, dict] = {}
+    for contender in team:
+        contender.send(case=case, do="learn", slow=contender.variant in ONCE)
+    for contender in team:
+        rows[contender.name] = contender.answer(deadline) | {"times": []}
+        print(f"{case:22s} {contender.name:34s} {spoken(rows[contender.name])}", flush=True)
+    for k in range(rounds):
+        for contender in team[k % len(team) :] + team[: k % len(team)]:  # nobody always follows the same one
+            row = rows[contender.name]
+            if "error" in row or (contender.variant in ONCE and row["times"]) or time.monotonic() > deadline:
                 continue
-            slow = contender.variant == CHAPTER
-            rows[contender.variant] = contender.ask(case=case, tf32=tf32, do="learn", slow=slow) | {"times": []}
-            print(f"{case:22s} {contender.variant:22s} {spoken(rows[contender.variant])}", flush=True)
-        for _ in range(rounds):
-            for contender in team:
-                row = rows.get(contender.variant, {"error": ""})
-                if "error" in row or (row["times"] and time.monotonic() > deadline):
-                    continue
-                answer = contender.ask(case=case, tf32=tf32, do="measure", seconds=seconds, epoch=row["epoch"])
-                if "error" in answer:
-                    row["error"] = answer["error"]
-                else:
-                    row["times"].append(answer["us"])
-                    print(f"{case:22s} {contender.variant:22s} {answer['us']:10.1f} us per step", flush=True)
-    return found
+            contender.send(case=case, do="measure", seconds=seconds, epoch=row["epoch"])
+            answer = contender.answer(deadline)
+            if "error" not in answer:
+                row["times"].append(answer.pop("us"))
+                print(f"{case:22s} {contender.name:34s} {row['times'][-1]:10.1f} us per step", flush=True)
+            row.update(answer)
+    healthy = [contender for contender in team if "error" not in rows[contender.name]]
+    for contender in healthy:
+        contender.send(case=case, do="count")
+    for contender in healthy:
+        rows[contender.name].update({"kernels": None, "in a row": None} | contender.answer(deadline))
+    return rows
 
 
 def spoken(row: dict) -> str:
@@ -150,96 +196,41 @@ def spoken(row: dict) -> str:
     return f"loss {row['loss']:.2f} after learning; {setup}"
 
 
-# -- the bound, the table
-
-
-def work(net: str, batch: int) -> tuple[float, float]:
-    """(floating-point operations, bytes of memory traffic) that a step cannot do without.
-
-    Forward, gradients of weights and gradients of data cost the same, but the first layer's data needs none.  Bytes
-    are the batch's, and reading and writing every parameter once: the rest can stay on the chip.
-    """
-    wide = {"activation": "relu", "pool": "max", "channels": (32, 64)} if net == "wide" else {}
-    costs = summary(LeNet(**wide), (1, 1, 28, 28))
-    layers = [row.multiply_adds or 0 for row in costs.rows if isinstance(row.layer, (nn.Conv2d, nn.Linear))]
-    return 2.0 * batch * (3 * sum(layers) - layers[0]), float(batch * 28 * 28 + 2 * 4 * costs.parameters)
-
-
-def bound(case: str, card: dict, kernels: int) -> tuple[float, float, float]:
-    """Microseconds of (arithmetic at peak, memory at peak, launching so many kernels one after the other)."""
-    flops, traffic = work(*CASES[case])
-    return flops / card["flops"] * 1e6, traffic / card["bytes per second"] * 1e6, kernels * card["launch gap"]
-
-
-def table(found: dict, card: dict) -> str:
-    """One part per case: a Markdown table, and the bound."""
-    parts = []
-    for case, rows in found.items():
-        ours = median(rows.get(OURS, {}))
-        lines = [
-            f"### {case}",
-            "",
-            "| | us per step | examples/s | tinycnn graph is | kernels per step | loss | setup |",
-        ]
-        lines.append("|---|---:|---:|---:|---:|---:|---|")
-        lines += [line(variant, row, ours, CASES[case][1]) for variant, row in rows.items()]
-        if OURS in rows and "error" not in rows[OURS]:
-            parts_of_bound = bound(case, card, rows[OURS]["kernels"])
-            total = max(parts_of_bound[:2]) + parts_of_bound[2]
-            names = ("arithmetic at peak", "memory at peak", f"{rows[OURS]['kernels']} launches")
-            lines += [
-                "",
-                "Bound: " + ", ".join(f"{n} {us:.1f} us" for n, us in zip(names, parts_of_bound, strict=True)),
-            ]
-            lines[-1] += f"; together {total:.1f} us" + (
-                f", tinycnn graph takes {ours / total:.1f} times that" if ours else ""
-            )
-        parts.append("\n".join(lines))
-    return "\n\n".join(parts)
-
-
-def line(variant: str, row: dict, ours: float | None, batch: int) -> str:
-    """One contender's row."""
-    us = median(row)
-    if us is None:
-        return f"| {variant} | {row.get('error', 'not measured')} | | | | | |"
-    ratio = "" if variant == OURS or ours is None else f"{us / ours:.1f} times faster"
-    learned = f"{row['loss']:.2f}" + ("" if row["loss"] < LEARNED or variant == CHAPTER else " (did not learn)")
-    setup = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in row["setup"].items())
-    kernels = row["kernels"] if row["kernels"] is not None else "?"
-    return f"| {variant} | {us:.1f} | {batch / us * 1e6:,.0f} | {ratio} | {kernels} | {learned} | {setup} |"
-
-
-def median(row: dict) -> float | None:
-    return statistics.median(row["times"]) if row.get("times") and "error" not in row else None
-
-
 # -- the program
 
 
 def gpu_tests(folder: Path, seconds: float) -> str:
     """Run the tests that need a GPU; their last line, and all they print into gpu_tests.txt."""
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "gpu", "-rs", str(Path(__file__).parent.parent / "tests")]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
-        text = done.stdout + done.stderr
-    except subprocess.TimeoutExpired:
-        text = f"out of time after {seconds:.0f} s"
-    (folder / "gpu_tests.txt").write_text(text + "\n", encoding="utf-8")
-    return text.strip().splitlines()[-1]
+    spread = ["-n", str(min(12, os.cpu_count() or 1))] if importlib.util.find_spec("xdist") else []
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-m",
+        "gpu and not slow",
+        "-rs",
+        *spread,
+        str(HERE.parent / "tests"),
+    ]
+    path = folder / "gpu_tests.txt"
+    with open(path, "wb") as file:
+        try:
+            subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            file.write(f"\nout of time after {seconds:.0f} s\n".encode())
+    return path.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1]
 
 
 def options_of(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    parser.add_argument("--out", type=Path, default=HERE / "results", help="folder for the results")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=0.5, help="per measurement")
-    parser.add_argument(
-        "--budget", type=float, default=560, help="seconds for everything; what is left then is left out"
-    )
-    parser.add_argument("--only", help="contenders, separated by commas")
-    parser.add_argument("--skip-tests", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="LeNet at batch 256, no tests, no TF32, two rounds")
+    parser.add_argument("--seconds", type=float, default=0.4, help="per measurement")
+    parser.add_argument("--budget", type=float, default=560, help="seconds for everything; the rest is left out")
+    parser.add_argument("--only", help="contenders, separated by semicolons")
+    parser.add_argument("--tests", action="store_true", help="run the tests that need a GPU, and no race")
+    parser.add_argument("--quick", action="store_true", help="LeNet at batch 256, no TF32, two rounds")
     parser.add_argument("--serve", help=argparse.SUPPRESS)
     parser.add_argument("--variant", help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -255,40 +246,31 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     deadline = time.monotonic() + options.budget
     options.out.mkdir(parents=True, exist_ok=True)
-    cases, modes = list(CASES), [False, True]
+    if options.tests:
+        print(f"GPU tests: {gpu_tests(options.out, options.budget)}")
+        return 0
+    cases = list(report.CASES)
     if options.quick:
-        cases, modes, options.rounds, options.skip_tests = cases[:1], [False], 2, True
-    report: dict = {
-        "machine": machine.describe(*PACKAGES),
-        "card": importlib.import_module("gpu_peers.tinycnn_gpu").card(),
-    }
-    report["tests"] = "skipped" if options.skip_tests else gpu_tests(options.out, options.budget / 3)
-    print(f"GPU tests: {report['tests']}", flush=True)
-    for tf32 in modes:
-        team = contenders(options.only)
-        try:
-            mode = "TF32 on" if tf32 else "TF32 off"
-            report[mode] = race(team, cases, tf32, options.rounds, options.seconds, deadline)
-        finally:
-            for contender in team:
-                contender.close()
-        write(report, options.out)
+        cases, options.rounds = cases[:1], 2
+    card = importlib.import_module("gpu_peers.card").card()
+    result = {"machine": machine.describe(*PACKAGES), "card": card, "cases": {}}
+    team = contenders(options.only, tf32=not options.quick)
+    try:
+        for case in cases:
+            running = [c for c in team if c.variant not in ONCE or case == cases[0]]
+            result["cases"][case] = race(running, case, options.rounds, options.seconds, deadline)
+            write(result, options.out)
+    finally:
+        for contender in team:
+            contender.close()
     print("\n" + (options.out / "gpu_vs_peers.md").read_text(encoding="utf-8"))
     return 0
 
 
-def write(report: dict, folder: Path) -> None:
-    """The report as JSON, and as text for people."""
-    (folder / "gpu_vs_peers.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-    card = report["card"]
-    text = [machine.sentence(report["machine"])]
-    text += [
-        f"{card['name']}, CUDA driver {card['cuda driver']}, one kernel of a chain costs {card['launch gap']:.2f} us"
-    ]
-    text += [f"GPU tests: {report['tests']}"]
-    for mode in ("TF32 off", "TF32 on"):
-        if mode in report:
-            text += ["", f"## {mode}", "", table(report[mode], card)]
+def write(result: dict, folder: Path) -> None:
+    """The result as JSON, and as text for people."""
+    (folder / "gpu_vs_peers.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    text = [machine.sentence(result["machine"]), "", report.text(result["cases"], result["card"])]
     (folder / "gpu_vs_peers.md").write_text("\n".join(text) + "\n", encoding="utf-8")
 
 

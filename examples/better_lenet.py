@@ -19,6 +19,7 @@ python examples/better_lenet.py                              Fashion-MNIST
 python examples/better_lenet.py --dataset mnist --data-dir DIR
 python examples/better_lenet.py --recipe small --dataset mnist
 python examples/better_lenet.py --epochs 1 --limit 2000      a quick look
+python examples/better_lenet.py --device gpu
 """
 
 import argparse
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from tinycnn import manual_seed, nn
+from tinycnn.backend import resolve_device, to_device
 from tinycnn.cli.report import clear_errors, machine
 from tinycnn.data import Augment, Batches, load
 from tinycnn.execution import make_step
@@ -81,15 +83,18 @@ RECIPES = {
 def main(arguments=None):
     options = parse(arguments)
     recipe = RECIPES[options.recipe]
+    device, reason = resolve_device(options.device)
+    print(reason)
     train_set, test_set = load(options.dataset, options.data_dir, notice=print)
     print(train_set)
 
     manual_seed(options.seed)
     net, epochs = recipe.net(), options.epochs or recipe.epochs
+    net.to(device)
     augment = Augment(recipe.shift, recipe.flip and train_set.name != "MNIST", recipe.erase, seed=options.seed)
     augment = None if recipe.shift == 0 and not recipe.flip and recipe.erase == 0 else augment
     batches, test_batches = (
-        Batches(data.images[: options.limit], data.labels[: options.limit], recipe.batch_size, seed=options.seed, **how)
+        Batches(*on(device, data, options.limit), recipe.batch_size, seed=options.seed, **how)
         for data, how in ((train_set, {"augment": augment}), (test_set, {"shuffle": False}))
     )
     optimizer = recipe.rule(net.parameters(), **recipe.options)
@@ -112,6 +117,11 @@ def main(arguments=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(summary(net, run, seconds, train_set, options, step), indent=2) + "\n", encoding="utf-8")
     print(f"wrote {path}")
+
+
+def on(device, data, limit):
+    """The first images and labels of a data set, on the device."""
+    return to_device(data.images[:limit], device), to_device(data.labels[:limit], device)
 
 
 def summary(net, run, seconds, data, options, step):
@@ -149,6 +159,7 @@ def parse(arguments):
     parser.add_argument("--recipe", default="better", choices=tuple(RECIPES), help="see above (default: better)")
     parser.add_argument("--epochs", type=int, metavar="N", help="default: the recipe's, 15 or 30")
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N images only, for a quick look")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"), help="where it trains")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, dropout and order (default: 0)")
     parser.add_argument("--out", type=Path, default=Path("runs", "better-lenet"), metavar="DIR", help="for the results")
     return parser.parse_args(arguments)

@@ -45,8 +45,8 @@ def run(options, checkpoint):
     show_shapes(net)
     net.to(device)
 
-    images, labels = to_device(train_set.images, device), to_device(train_set.labels, device)
-    batches = Batches(images[: options.limit], labels[: options.limit], options.batch_size, seed=options.seed)
+    images, labels = (to_device(array[: options.limit], device) for array in (train_set.images, train_set.labels))
+    batches = Batches(images, labels, options.batch_size, seed=options.seed)
     images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
     test_batches = Batches(images, labels, options.batch_size, shuffle=False)
 

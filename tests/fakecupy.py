@@ -118,6 +118,13 @@ class Traced(float):
     __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = unknown
     __hash__ = None
 
+    def alone(self, other):
+        if isinstance(other, NUMBERS):
+            raise TypeError("CuPy computes two numbers in float16 while a function is being fused: do it outside")
+        return NotImplemented
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __pow__ = alone
+
 
 def result(y, out=None):
     """A kernel's result as a new array, which is C-contiguous, or in `out` by CuPy's rules."""

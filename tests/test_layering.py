@@ -30,7 +30,7 @@ LAYERS = [
     {"grading"},
     {""},  # tinycnn/__init__.py gathers the public names; what is above may import it
     {"execution"},
-    {"checkpoint"},
+    {"checkpoint", "thorough"},
     {"training", "profile", "doctor"},
     {"explain", "onnx", "d2l"},
     {"cli"},

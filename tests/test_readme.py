@@ -64,6 +64,24 @@ def test_the_table_of_speeds(monkeypatch):
     assert importlib.import_module("peers.whole_program").table(found["whole program"]) in TEXT
 
 
+def test_the_table_of_speeds_on_a_gpu(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    report, found = importlib.import_module("gpu_peers.report"), json.loads(result("gpu_vs_peers.json"))
+    assert len(found["cases"]) == 3 and report.short(found["cases"]) in TEXT
+    assert f"{found['card']['name']}, {found['machine']['date']}, PyTorch 2.11 and JAX 0.11.2" in TEXT
+    assert found["machine"]["versions"]["torch"] == "2.11.0" and found["machine"]["versions"]["jax"] == "0.11.2"
+
+
+def test_ten_epochs_on_a_gpu():
+    cold, warm = re.findall(r"([\d.]+) s in all", result("gpu_lenet_fashion.txt"))
+    loss, train, test = re.findall(
+        r"^loss ([\d.]+), train acc ([\d.]+), test acc ([\d.]+)", result("gpu_lenet_fashion.txt"), re.M
+    )[1]
+    said = re.sub(r"\s+", " ", TEXT)
+    assert f"take {warm} seconds in all, with loss {loss}, train accuracy {train} and test accuracy {test}" in said
+    assert abs(float(cold) - float(warm) - 13) < 1 and "for some 13 seconds more" in said
+
+
 @pytest.mark.parametrize(("name", "least"), [("fashion", 0.92), ("mnist", 0.993)])
 def test_the_better_lenet(name, least):
     found = json.loads(result(f"better_lenet.{name}.json"))

@@ -2,6 +2,7 @@
 
 python -m tinycnn.doctor                   0 where all that is installed works; 1 where something does not
 python -m tinycnn.doctor --device gpu      1 also where there is no GPU to train on
+    --thorough                             and checks and times more on it, into a file for reports
 mpiexec -n 4 python -m tinycnn.doctor      whether these four find each other
 """
 
@@ -15,11 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
 import tinycnn
-from tinycnn import nn
+from tinycnn import nn, thorough
 from tinycnn.backend import cupy_problem, to_device
 from tinycnn.backend.devices import CUDA12, CUDA13
 from tinycnn.execution import cores, job, make_step
@@ -40,6 +42,7 @@ EXTRAS = {  # what each brings, and which modules show that it is there
     "mpi": ("training on several machines", ("mpi4py",)),
 }
 WIDTH = 15  # of the left column
+FILE = "tinycnn-doctor.json"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,17 +53,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--device", choices=("auto", "gpu"), default="auto", help="gpu: it is an error if there is none"
     )
+    parser.add_argument("--thorough", action="store_true", help=f"with --device gpu: check and time more, into {FILE}")
     options = parser.parse_args(arguments)
     with job():  # of several ranks the first speaks
-        for name, finding in report():
-            print(f"{name:{WIDTH}s}{finding}")
+        facts = dict(report())
+        for name, finding in facts.items():
+            show(name, finding)
         healthy = True
         checks = {"CPU": check_cpu, "GPU": lambda: check_gpu(options.device == "gpu"), "MPI": check_mpi}
         for name, check in checks.items():
             works, finding = check()
-            print(f"{name:{WIDTH}s}{finding}", flush=True)
+            show(name, finding)
             healthy = healthy and works
+        if options.thorough and options.device == "gpu" and healthy:
+            healthy = thorough.report(thorough.thorough(), Path(FILE), facts, show)
+            show("written", f"{FILE}, which can be attached to a report")
     return 0 if healthy else 1
+
+
+def show(name: str, finding: str) -> None:
+    """One line of the report."""
+    print(f"{name:{WIDTH}s}{finding}", flush=True)
 
 
 def report() -> Iterator[tuple[str, str]]:

@@ -7,6 +7,7 @@ A peer is a module with `NAMES`, its variants, and `make(variant, net, batch, tf
     loss()           the mean loss per image over the last call's epochs
     setup            seconds of importing, making the context, and compiling, by name
     kernels()        how many kernels the GPU runs per step; None where that cannot be told
+    in_a_row()       how many of them wait for each other; None where that is not known
 
     net     "lenet", the chapter's, or "wide": 32 and 64 channels, ReLU, max pooling
     batch   images per step; an epoch has as many steps as there are full batches

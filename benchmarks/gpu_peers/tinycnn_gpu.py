@@ -64,6 +64,9 @@ class Graph(Trainer):
     def kernels(self):
         return int(self.step.description.split()[1])
 
+    def in_a_row(self):
+        return sum(launch.branch == 0 for launch in self.step._replay.plan.train)
+
 
 class Eager(Trainer):
     strategy = "plain"
@@ -76,38 +79,5 @@ class Eager(Trainer):
     def kernels(self):
         return count_kernels(self)
 
-
-def launch_gap():
-    """Microseconds that one kernel in a chain costs even if it does nothing: the slope between 10 and 200 of them."""
-    import cupy
-
-    nothing = cupy.RawKernel('extern "C" __global__ void nothing() {}', "nothing")
-    nothing((1,), (1,), ())
-    stream, times = cupy.cuda.Stream(non_blocking=True), {}
-    for length in (10, 200):
-        with stream:
-            stream.begin_capture()
-            for _ in range(length):
-                nothing((1,), (1,), ())
-            graph = stream.end_capture()
-            start, end = cupy.cuda.Event(), cupy.cuda.Event()
-            graph.launch()
-            start.record()
-            for _ in range(20):
-                graph.launch()
-            end.record()
-            end.synchronize()
-        times[length] = cupy.cuda.get_elapsed_time(start, end) * 1e3 / 20
-    return (times[200] - times[10]) / 190
-
-
-def card():
-    """The GPU's name and what it could do at best: float32 without tensor cores, and memory."""
-    import cupy
-
-    attributes, properties = cupy.cuda.Device().attributes, cupy.cuda.runtime.getDeviceProperties(0)
-    flops = attributes["MultiProcessorCount"] * 128 * 2 * attributes["ClockRate"] * 1e3  # clock in kHz
-    memory = 2 * attributes["MemoryClockRate"] * 1e3 * attributes["GlobalMemoryBusWidth"] / 8
-    driver = cupy.cuda.runtime.driverGetVersion()
-    name = properties["name"].decode()
-    return {"name": name, "flops": flops, "bytes per second": memory, "cuda driver": driver, "launch gap": launch_gap()}
+    def in_a_row(self):
+        return None

@@ -84,6 +84,9 @@ class Eager:
     def kernels(self):
         return count_kernels(self)
 
+    def in_a_row(self):
+        return None
+
 
 class Compiled(Eager):
     """torch.compile(mode="reduce-overhead"), which puts forward and backward into CUDA graphs; the update as well."""

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,6 +21,11 @@ def benchmark(monkeypatch):
     return importlib.import_module("gpu_vs_peers")
 
 
+@pytest.fixture
+def report(benchmark):
+    return benchmark.report
+
+
 def facts(*times, loss=0.5, kernels=15, **more):
     return {"times": list(times), "loss": loss, "kernels": kernels, "setup": {"import": 0.5, "compile": 2.0}} | more
 
@@ -27,81 +33,134 @@ def facts(*times, loss=0.5, kernels=15, **more):
 # The table
 
 
-def test_rows_say_time_rate_ratio_and_setup(benchmark):
-    rows = {"tinycnn graph": facts(50.0, 40.0, 45.0), "PyTorch eager": facts(450.0, kernels=None)}
-    text = benchmark.table({"LeNet, batch 256": rows}, CARD)
-    assert "| tinycnn graph | 45.0 | 5,688,889 |  | 15 | 0.50 | import 0.5 s, compile 2.0 s |" in text
-    assert "| PyTorch eager | 450.0 | 568,889 | 10.0 times faster | ? | 0.50 |" in text
+def table(report, rows):
+    return "\n".join(report.table("LeNet, batch 256", rows, CARD))
 
 
-def test_the_bound_is_that_of_the_chapters_net(benchmark):
-    flops, traffic = benchmark.work("lenet", 256)
+def test_rows_say_time_rate_ratio_and_setup_the_fastest_first(report):
+    rows = {"PyTorch eager": facts(450.0, kernels=None), "tinycnn graph": facts(50.0, 40.0, 45.0)}
+    lines = report.table("LeNet, batch 256", rows, CARD)
+    assert lines[2] == "| tinycnn graph | 45.0 | 5,688,889 | 1.00 | 15 | 0.50 | import 0.5 s, compile 2.0 s |"
+    assert lines[3].startswith("| PyTorch eager | 450.0 | 568,889 | 10.00 | ? | 0.50 |")
+
+
+def test_the_bound_is_that_of_the_chapters_net_and_the_longest_path(report):
+    flops, traffic = report.work("lenet", 256)
     assert flops == pytest.approx(579.6e6, rel=1e-3) and traffic == 256 * 784 + 8 * 61_706
-    text = benchmark.table({"LeNet, batch 256": {"tinycnn graph": facts(62.4)}}, CARD)
-    assert "Bound: arithmetic at peak 8.7 us, memory at peak 0.1 us, 15 launches 22.5 us; together 31.2 us" in text
+    text = table(report, {"tinycnn graph": facts(44.4) | {"in a row": 9}})
+    assert "Bound: arithmetic 8.7 us, memory 0.1 us, 9 kernels in a row 13.5 us; together 22.2 us" in text
     assert "tinycnn graph takes 2.0 times that" in text
 
 
-def test_what_failed_and_what_did_not_learn_is_said(benchmark):
+def test_what_failed_and_what_did_not_learn_is_said(report):
     rows = {
         "tinycnn graph": facts(50.0),
         "PyTorch compile": {"error": "RuntimeError: no compiler", "times": []},
         "JAX scan": facts(70.0, loss=2.31),
         "PyTorch chapter loop": facts(9000.0, loss=2.2),  # which has only one epoch to learn in
     }
-    text = benchmark.table({"LeNet, batch 256": rows}, CARD)
+    text = table(report, rows)
     assert "| PyTorch compile | RuntimeError: no compiler |" in text
     assert "2.31 (did not learn)" in text and "2.20 |" in text
 
 
-def test_the_report_is_written(benchmark, tmp_path):
-    found = {case: {"tinycnn graph": facts(50.0)} for case in benchmark.CASES}
-    machine = benchmark.machine.describe("numpy")
-    benchmark.write({"machine": machine, "card": CARD, "tests": "9 passed", "TF32 off": found}, tmp_path)
+def test_the_result_is_written(benchmark, tmp_path):
+    found = {"LeNet, batch 256": {"tinycnn graph": facts(50.0)}}
+    benchmark.write({"machine": benchmark.machine.describe("numpy"), "card": CARD, "cases": found}, tmp_path)
     text = (tmp_path / "gpu_vs_peers.md").read_text(encoding="utf-8")
-    assert "a card, CUDA driver 13000, one kernel of a chain costs 1.50 us" in text and "GPU tests: 9 passed" in text
-    assert text.count("### ") == 3 and "## TF32 on" not in text
-    assert json.loads((tmp_path / "gpu_vs_peers.json").read_text(encoding="utf-8"))["TF32 off"] == found
+    assert "a card, CUDA driver 13000; measured: 66.9 TFLOP/s in float32, 4.80 TB/s of copying, 1.50 us" in text
+    assert text.count("### ") == 1
+    assert json.loads((tmp_path / "gpu_vs_peers.json").read_text(encoding="utf-8"))["cases"] == found
 
 
 # The race
 
 
 class Scripted:
-    def __init__(self, variant, answers):
-        self.variant, self.answers, self.orders = variant, answers, []
+    def __init__(self, variant, answers, log=None):
+        self.variant = self.name = variant
+        self.answers, self.orders, self.log = answers, [], [] if log is None else log
 
-    def ask(self, **order):
+    def send(self, **order):
         self.orders.append(order)
-        return dict(self.answers[order["do"]])
+        self.log.append((self.name, order["do"]))
+
+    def answer(self, deadline):
+        return dict(self.answers[self.orders[-1]["do"]])
 
 
-LEARNT = {"loss": 0.6, "epoch": 0.01, "setup": {"import": 1.0}, "kernels": 15}
+LEARNT = {"loss": 0.6, "epoch": 0.01, "setup": {"import": 1.0}}
+ANSWERS = {"learn": LEARNT, "measure": {"us": 40.0, "epoch": 0.02}, "count": {"kernels": 15, "in a row": 9}}
+CASE = "LeNet, batch 256"
 
 
-def test_contenders_take_turns(benchmark, capsys):
-    team = [Scripted(name, {"learn": LEARNT, "measure": {"us": 40.0}}) for name in ("tinycnn graph", "JAX scan")]
-    found = benchmark.race(team, list(benchmark.CASES)[:2], False, 3, 0.5, time.monotonic() + 60)
-    for rows in found.values():
-        assert rows["JAX scan"]["times"] == [40.0] * 3 and rows["tinycnn graph"]["loss"] == 0.6
-    assert [order["do"] for order in team[0].orders] == 2 * (["learn"] + ["measure"] * 3)
-    assert "LeNet, batch 256       JAX scan                     40.0 us per step" in capsys.readouterr().out
+def test_contenders_take_turns_in_an_order_that_rotates_and_are_counted_last(benchmark, capsys):
+    log = []
+    team = [Scripted(name, ANSWERS, log) for name in ("tinycnn graph", "JAX scan", "PyTorch eager")]
+    rows = benchmark.race(team, CASE, 3, 0.5, time.monotonic() + 60)
+    assert rows["JAX scan"]["times"] == [40.0] * 3 and rows["tinycnn graph"]["kernels"] == 15
+    assert [do for _, do in log] == 3 * ["learn"] + 9 * ["measure"] + 3 * ["count"]
+    assert [name for name, _ in log[3:12:3]] == ["tinycnn graph", "JAX scan", "PyTorch eager"]
+    assert [order["epoch"] for order in team[0].orders[1:4]] == [0.01, 0.02, 0.02]  # what was measured last counts
+    assert "JAX scan                                 40.0 us per step" in capsys.readouterr().out
 
 
 def test_a_failure_ends_one_row_and_lack_of_time_the_rest(benchmark):
     broken = Scripted("PyTorch compile", {"learn": {"error": "no"}})
-    halfway = Scripted("JAX scan", {"learn": LEARNT, "measure": {"error": "out of memory"}})
-    found = benchmark.race([broken, halfway], ["LeNet, batch 256"], False, 2, 0.5, time.monotonic() + 60)
-    assert found["LeNet, batch 256"]["PyTorch compile"]["error"] == "no"
-    assert found["LeNet, batch 256"]["JAX scan"]["error"] == "out of memory" and len(halfway.orders) == 2
-    found = benchmark.race([halfway], ["LeNet, batch 256"], False, 2, 0.5, time.monotonic() - 1)
-    assert found["LeNet, batch 256"]["JAX scan"] == {"error": "not measured: out of time"}
+    halfway = Scripted("JAX scan", ANSWERS | {"measure": {"error": "out of memory"}})
+    rows = benchmark.race([broken, halfway], CASE, 2, 0.5, time.monotonic() + 60)
+    assert rows["PyTorch compile"]["error"] == "no" and rows["JAX scan"]["error"] == "out of memory"
+    assert [order["do"] for order in halfway.orders] == ["learn", "measure"]
+    late = Scripted("JAX scan", ANSWERS)
+    rows = benchmark.race([late], CASE, 2, 0.5, time.monotonic() - 1)
+    assert not rows["JAX scan"]["times"] and [order["do"] for order in late.orders] == ["learn", "count"]
 
 
-def test_the_chapters_loop_runs_once(benchmark):
-    loop = Scripted(benchmark.CHAPTER, {"learn": LEARNT, "measure": {"us": 9000.0}})
-    found = benchmark.race([loop], list(benchmark.CASES), False, 1, 0.5, time.monotonic() + 60)
-    assert [len(rows) for rows in found.values()] == [1, 0, 0] and loop.orders[0]["slow"]
+def test_the_chapters_loop_is_measured_once(benchmark):
+    loop = Scripted(benchmark.CHAPTER, ANSWERS)
+    rows = benchmark.race([loop], CASE, 3, 0.5, time.monotonic() + 60)
+    assert rows[benchmark.CHAPTER]["times"] == [40.0] and loop.orders[0]["slow"]
+
+
+CHILD = """
+import os, sys
+for line in sys.stdin:
+    os.write(1, b"a library says something\\n")
+    print('{"loss": 0.5}', flush=True)
+    if "last" in line:
+        break
+    if "hang" in line:
+        sys.stdin.readline()
+"""
+
+
+def test_answers_are_found_among_other_words_and_silence_ends(benchmark, monkeypatch):
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: popen([sys.executable, "-c", CHILD], **options))
+    contender = benchmark.Contender("torch_gpu", "PyTorch eager", True)
+    assert contender.name == "PyTorch eager, TF32"
+    contender.send(do="hang")
+    assert contender.answer(time.monotonic() + 60) == {"loss": 0.5}
+    assert contender.answer(time.monotonic() + 0.1) == {"error": "out of time"}
+    assert contender.process.poll() is not None
+    contender = benchmark.Contender("torch_gpu", "PyTorch eager", False)
+    contender.send(do="last")
+    assert contender.answer(time.monotonic() + 60) == {"loss": 0.5}
+    assert contender.answer(time.monotonic() + 60) == {"error": "the process ended"}
+    contender.close()
+    contender.send(do="learn")
+    assert contender.answer(time.monotonic() + 60) == {"error": "the process ended"}
+
+
+def test_tests_that_take_too_long_leave_what_they_said(benchmark, monkeypatch, tmp_path):
+    def run(command, stdout, timeout, **options):
+        stdout.write(b"three tests passed")
+        stdout.flush()
+        raise subprocess.TimeoutExpired(command, timeout)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert benchmark.gpu_tests(tmp_path, 5) == "out of time after 5 s"
+    assert (tmp_path / "gpu_tests.txt").read_text().startswith("three tests passed")
 
 
 # The program
@@ -115,6 +174,13 @@ def test_without_a_gpu_it_says_so(benchmark, monkeypatch, capsys, tmp_path):
         error == "gpu_vs_peers: nothing can be measured here.\nGPU: CuPy cannot be imported (No module named 'cupy').\n"
     )
     assert not (tmp_path / "results").exists()
+
+
+def test_it_runs_from_a_checkout_where_tinycnn_is_not_installed(tmp_path):
+    command = [sys.executable, BENCHMARKS / "gpu_vs_peers.py", "--out", tmp_path]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([*command, "--help"], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_variants_are_those_that_the_peers_know(benchmark):
@@ -150,7 +216,8 @@ def check(benchmark, monkeypatch, contender):
     assert contender.done == 4 and 0 < learnt["loss"] < 5 and {"import", "context", "compile"} == set(learnt["setup"])
     order = {"do": "measure", "seconds": 2 * learnt["epoch"], "epoch": learnt["epoch"]}
     measured = benchmark.obey(contender, order, 8)
-    assert measured["steps"] == 6 and measured["us"] > 0 and contender.done == 6
+    assert measured["us"] > 0 and measured["epoch"] > 0 and contender.done >= 6
+    assert benchmark.obey(contender, {"do": "count"}, 8)["kernels"] == 15
 
 
 @pytest.mark.gpu

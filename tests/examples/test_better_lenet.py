@@ -32,3 +32,12 @@ def test_it_trains_and_writes_its_result(tmp_path, capsys):
     assert result["parameters"] == 832 + 51_264 + 1600 * 256 + 256 + 2570
     assert result["machine"]["numpy"] and result["date"]
     assert f"test accuracy {result['test_acc']:.4f} after 2 epochs" in capsys.readouterr().out
+
+
+def test_it_trains_on_a_gpu(fake_cupy, tmp_path, capsys):
+    program = runpy.run_path(str(PROGRAM))
+    options = ["--dataset", "silhouettes", "--epochs", "1", "--limit", "8", "--out", str(tmp_path)]
+    program["main"]([*options, "--device", "gpu"])
+    assert "running on gpu" in capsys.readouterr().out
+    execution = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["execution"]
+    assert "not graph: layer" in execution and "(Dropout(p=0.4)) has no fused kernel" in execution

@@ -250,6 +250,15 @@ def test_ctrl_c_leaves_a_result(example, monkeypatch, capsys, tmp_path):
         (DatasetError("no data"), "error: no data"),
         (FileNotFoundError(2, "No such file or directory", "nowhere"), "error: nowhere: No such file or directory"),
         (OSError("odd"), "error: odd"),
+        (
+            MemoryError("9 GiB"),
+            "error: memory ran out (9 GiB): take smaller batches or fewer images (--batch-size, --limit)",
+        ),
+        (
+            type("OutOfMemoryError", (MemoryError,), {"__module__": "cupy.cuda.memory"})("9 GiB"),
+            "error: memory ran out (9 GiB): take smaller batches or fewer images (--batch-size, --limit); nvidia-smi "
+            "shows whether another program holds the GPU's",
+        ),
         (KeyboardInterrupt(), "130"),
     ],
 )

@@ -20,8 +20,9 @@ def add(commands: Any) -> None:
     """The command's parser."""
     parser = add_command(commands, "doctor", run, TEXT, EXAMPLES)
     parser.add_argument("--device", choices=("auto", "gpu"), help="gpu: it is an error if there is none")
+    parser.add_argument("--thorough", action="store_true", help="with --device gpu: check and time more")
 
 
-def run(device: str = "auto") -> int:
+def run(device: str = "auto", thorough: bool = False) -> int:
     """Print the report; returns the exit status."""
-    return doctor.main(["--device", device])
+    return doctor.main(["--device", device, *["--thorough"] * thorough])

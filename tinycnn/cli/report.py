@@ -175,6 +175,12 @@ def clear_errors() -> Iterator[None]:
         yield
     except OSError as error:
         sys.exit(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}")
+    except MemoryError as error:  # CuPy's OutOfMemoryError is one
+        gpu = type(error).__module__.startswith("cupy")
+        other = "; nvidia-smi shows whether another program holds the GPU's" if gpu else ""
+        sys.exit(
+            f"error: memory ran out ({error}): take smaller batches or fewer images (--batch-size, --limit){other}"
+        )
     except (ValueError, RuntimeError) as error:  # among them CheckpointError, DatasetError, DeviceError, NonFiniteLoss
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:

@@ -15,7 +15,9 @@ from tinycnn import data, nn
 from tinycnn.backend import to_device
 from tinycnn.execution import make_step
 from tinycnn.execution.graph import replay
+from tinycnn.execution.graph.plan import Plan
 from tinycnn.execution.graph.replay import LONGEST
+from tinycnn.execution.graph.sizes import MOST_CLASSES
 from tinycnn.execution.graph.step import GraphStep
 from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.models import LeNet
@@ -300,6 +302,19 @@ def test_refusals():
     assert "has no kernel, only CrossEntropyLoss" in refusal(loss=lambda logits, y: logits.sum())
     assert "SGD with dampening has no kernel" in refusal(momentum=0.9, dampening=0.5)
     assert "OwnSGD has no kernel, only SGD" in refusal(optimizer=OwnSGD)
+
+
+def test_more_classes_than_the_loss_takes_are_refused(rng):
+    many = nn.Sequential(nn.Flatten(), nn.Linear(4, MOST_CLASSES + 1))
+    assert f"{MOST_CLASSES + 1} classes, and the kernel of the loss takes {MOST_CLASSES} at most" in refusal(
+        on_gpu(many)
+    )
+    with make_step(many, nn.CrossEntropyLoss(), SGD(many.parameters(), 0.1)) as step:
+        assert step.description.startswith("plain: ") and f"not graph: {MOST_CLASSES + 1} classes" in step.description
+    images = nn.Sequential(nn.Conv2d(1, MOST_CLASSES + 1, 1), nn.Flatten())  # known with the first image
+    with pytest.raises(UnsupportedModel, match=f"{MOST_CLASSES + 1} classes"):
+        Plan(images, (1, 1, 1), 4)
+    assert Plan(nn.Sequential(nn.Conv2d(1, MOST_CLASSES, 1), nn.Flatten()), (1, 1, 1), 4).classes == MOST_CLASSES
 
 
 def test_a_frozen_parameter_is_refused():

@@ -19,6 +19,7 @@ from tinycnn.execution.graph.compile import Sizes, cuda_source
 from tinycnn.execution.graph.sizes import (
     HEAD_IMAGES,
     HEAD_THREADS,
+    MOST_CLASSES,
     ConvCut,
     LinearCut,
     conv_cut,
@@ -81,6 +82,7 @@ class Plan:
             raise UnsupportedModel("graph: the model has no parameters, so there is nothing to train")
         self.tail = len(self.stages) - head_layers(self.stages)  # from this stage on, the head does it
         self.classes = math.prod(self.stages[-1].gives)
+        check_classes(self.classes)
         self.logits = f"y{len(self.stages) - 1}"  # the name of their buffer, (classes, N)
         head = head_sizes(self.stages[self.tail :], self.classes, images, smoothing, self.tail > self.first)
         update = {"MOMENTUM": momentum, "NESTEROV": nesterov}
@@ -260,6 +262,12 @@ def _for_all(name: str, stages: Iterable[int], pointers: list[str]) -> str:
     """The name of a kernel that takes care of several stages, with pointers of these types for each."""
     chosen = [f"Stage{i}" for i in stages]
     return f"{name}<Layers<{', '.join(chosen)}>, {', '.join(pointers * len(chosen))}>"
+
+
+def check_classes(classes: int) -> None:
+    """UnsupportedModel where a block's logits do not fit into its shared memory."""
+    if classes > MOST_CLASSES:
+        raise UnsupportedModel(f"graph: {classes} classes, and the kernel of the loss takes {MOST_CLASSES} at most")
 
 
 def _input_sizes(image: Three, images: int) -> Sizes:

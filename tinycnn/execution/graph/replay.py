@@ -9,7 +9,9 @@ Rules that a captured step has to keep, and how they are kept here:
 """
 
 import gc
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -122,6 +124,29 @@ class Replay:
         numbers = map(np.int32, (batches.total, batches.size, batches.first))
         self.kernels["begin"]((1, 1, 1), (1, 1, 1), (*places, *arrays, *numbers, *map(np.float32, rule)))
 
+    def launch_times(self, feed: Feed, copies: int) -> list[tuple[str, float]]:
+        """(kernel, microseconds) of each launch of a training step, in a chain of `copies`: the best of five.
+
+        Nothing is learnt, for the learning rate is 0, and the momenta are put back.  It waits for the GPU.
+        """
+        history, found = (self.xp.empty(copies, np.float32), self.xp.empty(copies, np.int32)), []
+        momenta = {name: array.copy() for name, array in self.arrays.items() if name[0] == "v"}
+        self.xp.cuda.get_current_stream().synchronize()
+        for launch in self.plan.train:
+            graph, seconds = self._captured([[replace(launch, branch=MAIN)] * copies]), []
+            for _ in range(5):
+                with self.main:
+                    self._begin(feed, history, (0.0, 1.0, 0.0))
+                    self.main.synchronize()
+                    start = time.perf_counter()
+                    graph.launch(self.main)
+                    self.main.synchronize()
+                seconds.append(time.perf_counter() - start)
+            found.append((launch.kernel.split("<")[0], min(seconds) / copies * 1e6))
+        for name, kept in momenta.items():
+            self.arrays[name][...] = kept
+        return found
+
     # -- capturing
 
     def _capture(self, way: str, steps: int) -> Any:
@@ -131,6 +156,10 @@ class Replay:
         else:
             launches = self.plan.train if way.startswith("train") else self.plan.evaluate
             sequence = [launches[1:] if way.endswith("floats") else launches] * steps
+        return self._captured(sequence)
+
+    def _captured(self, sequence: Sequence[Sequence[Launch]]) -> Any:
+        """The graph of these steps' launches."""
         gc.collect()
         collecting = gc.isenabled()
         gc.disable()  # what it frees, a module for example, could be more than a capture allows

@@ -17,6 +17,7 @@ HEAD_IMAGES = 2  # per block; so every weight read serves two images, and a batc
 HEAD_THREADS = 256
 HEAD_BYTES = 48 * 1024  # of shared memory, which are to be had without asking
 HEAD_NEEDS = 4 * HEAD_IMAGES * (HEAD_THREADS + 36) + 32  # of them, whatever the layers: partial sums, and the loss
+MOST_CLASSES = (HEAD_BYTES - HEAD_NEEDS) // (4 * HEAD_IMAGES)  # whose logits fit as well
 
 
 class ConvCut(NamedTuple):
@@ -95,7 +96,7 @@ def head_layers(stages: Sequence[Stage]) -> int:
     layers, bytes_used = 0, HEAD_NEEDS + 4 * HEAD_IMAGES * math.prod(stages[-1].gives)
     for stage in reversed(stages):
         K, O = stage.takes[0], stage.sums[0]
-        bytes_used += 4 * (O * (K | 1) + HEAD_IMAGES * K)
+        bytes_used += 4 * (O * ((K + 1) | 1) + HEAD_IMAGES * K)  # with the bias, and an odd number of places
         if stage.kind != "linear" or bytes_used > HEAD_BYTES:
             break
         layers += 1

@@ -7,13 +7,13 @@ import numpy as np
 
 from tinycnn.backend import Array, array_module, device_of, to_device
 from tinycnn.data import Batches
-from tinycnn.execution.graph.plan import Plan
+from tinycnn.execution.graph.plan import Plan, check_classes
 from tinycnn.execution.graph.replay import Feed, Replay
 from tinycnn.execution.separable import Snapshot
 from tinycnn.execution.stages import UnsupportedModel, check_model
 from tinycnn.execution.step import Course, Loss, Result, Step, Swept, check_batch
 from tinycnn.functional import cross_entropy
-from tinycnn.nn import CrossEntropyLoss, Module
+from tinycnn.nn import CrossEntropyLoss, Linear, Module
 from tinycnn.optim import SGD, Optimizer
 
 EVALUATION_BATCH = 256  # where nothing has been trained yet that could tell
@@ -47,6 +47,8 @@ class GraphStep(Step):
     def _check(self) -> None:
         """UnsupportedModel for what has no kernel; remembers what the kernels will be made for."""
         check_model(self.model)
+        if linears := [layer for layer in self.model.modules() if isinstance(layer, Linear)]:
+            check_classes(linears[-1].out_features)  # what a net without any ends in is known with the first image
         self.sgd = _checked(self.optimizer, self.model)
         self._smoothing = _label_smoothing(self.loss)
         self._known = Snapshot(self.model, self.loss)
@@ -130,6 +132,11 @@ class GraphStep(Step):
             self._one(replay, "evaluate", part, xp.zeros(len(part), np.int64))
             logits[i : i + size] = replay.arrays[replay.plan.logits].reshape(classes, size)[:, : len(part)].T
         return logits
+
+    def launch_times(self, images: Array, labels: Array, batch_size: int, copies: int = 50) -> list[tuple[str, float]]:
+        """(kernel, microseconds) of each launch of a training step, `copies` of it in a row; nothing is learnt."""
+        replay = self._ready(images, batch_size)
+        return replay.launch_times(Feed(*_bytes(images, labels), None, len(images), batch_size), copies)
 
     def close(self) -> None:
         """Give the graphs and their arrays back; the parameters stay as they are."""
