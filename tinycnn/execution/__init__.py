@@ -14,6 +14,7 @@ around all of it.  Read in this order: step (what all of them promise), plain (t
 
 from tinycnn.execution.choice import ENGINES, STRATEGIES, cores, make_step
 from tinycnn.execution.graph.step import GraphStep
+from tinycnn.execution.inference import Inference
 from tinycnn.execution.job import job
 from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.execution.step import Loss, Step
@@ -25,6 +26,7 @@ __all__ = [
     "ENGINES",
     "STRATEGIES",
     "GraphStep",
+    "Inference",
     "Loss",
     "RankError",
     "Step",
