@@ -3,6 +3,8 @@
 #
 # **Question.** A small grid of numbers, the *kernel*, slides over an image.  At each place we multiply what lies on
 # top of each other and add it all up.  Why would anybody do that to a picture?
+#
+# To be touched rather than computed: the tab Slide of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import numpy as np

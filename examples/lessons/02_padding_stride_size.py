@@ -3,6 +3,8 @@
 #
 # **Question.** A 3x3 window slides over 6x6 pixels.  How many places are there?  And if it takes two pixels per step?
 # Predict both before you run the next cell.
+#
+# To be touched rather than computed: the tab Size of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import numpy as np

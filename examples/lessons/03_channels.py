@@ -3,6 +3,8 @@
 #
 # **Question.** A colour image has three channels, and LeNet's second convolution makes 16 maps from 6.  How many
 # kernels of 5x5 numbers does it need: 6, 16, or 96?
+#
+# To be touched rather than computed: the tab Channels of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import numpy as np

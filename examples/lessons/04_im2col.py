@@ -2,6 +2,8 @@
 # # 4. im2col, or: a convolution is a matrix product
 #
 # **Question.** Matrix products are what computers do fastest.  Can a window that slides be written as one?
+#
+# To be touched rather than computed: the tab im2col of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import time

@@ -3,6 +3,8 @@
 #
 # **Question.** After a convolution LeNet replaces every 2x2 pixels by their average.  It throws away three numbers of
 # four.  What does it gain?
+#
+# To be touched rather than computed: the tab Edit of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import numpy as np

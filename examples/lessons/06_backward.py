@@ -3,6 +3,8 @@
 #
 # **Question.** im2col copies every window into a column.  Backward needs the way back, `col2im`.  If you run both,
 # one after the other, do you get your image back?  Say yes or no before you read on.
+#
+# To be touched rather than computed: the tab Backward of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import numpy as np

@@ -3,6 +3,8 @@
 #
 # **Question.** LeNet reads a picture of 28x28 pixels and gives ten numbers, one for each kind of garment.  It has two
 # convolutions and three dense layers.  Where do most of its 61,706 parameters sit, and where is most of the work?
+#
+# To be touched rather than computed: the tab Network of the page that `python -m tinycnn.explain --open` writes.
 
 # %%
 import math

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tinycnn.explain import bundle
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LESSONS = sorted((EXAMPLES / "lessons").glob("*.py"))
 
@@ -58,6 +60,20 @@ def test_a_lesson_runs_and_prints_what_it_claims(path, tmp_path):
     for name in re.findall(r"wrote .*?([^/\\]+\.png)", output):
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
     assert [item.name for item in tmp_path.iterdir()] in ([], ["out"])  # nothing is left elsewhere
+
+
+def test_lessons_and_tabs_name_each_other():
+    tabs = sorted((Path(bundle.STATIC) / "scripts" / "tabs").glob("*.js"))
+    named = {}
+    for text in (path.read_text(encoding="utf-8") for path in tabs):
+        if lesson := re.search(r'^  lesson: "(\w+)"', text, re.M):
+            named.setdefault(lesson[1], set()).add(re.search(r'^  name: "(\w+)"', text, re.M)[1])
+    assert len(named) == 7 and set(named) < set(CLAIMS)
+    for lesson, names in named.items():
+        told = re.search(
+            r"the tab (\w+) of the page", (EXAMPLES / "lessons" / f"{lesson}.py").read_text(encoding="utf-8")
+        )
+        assert told and told[1] in names, lesson
 
 
 WITHOUT_MATPLOTLIB = """

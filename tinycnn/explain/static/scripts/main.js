@@ -86,7 +86,9 @@ function show(tabs, card, start) {
 function assemble(tab) {
   tab.head = lead(tab.index + 1, tab.questions());
   const stage = div("stage");
-  tab.root.append(tab.head, stage);
+  const lesson = h("code", {}, `examples/lessons/${tab.lesson}.py`);
+  const more = h("p", { class: "note lesson" }, "To compute with: ", lesson);
+  tab.root.append(tab.head, stage, more);
   tab.update = tab.build(stage, caption());
 }
 

@@ -11,6 +11,7 @@ export const backwardTab = {
   id: "backward",
   name: "Backward",
   about: "gradients, into kernels and back to pixels",
+  lesson: "06_backward",
   questions: backwardQuestions,
 
   build(stage, say) {

@@ -17,6 +17,7 @@ export const channelsTab = {
   id: "channels",
   name: "Channels",
   about: "one kernel per channel, and their sum",
+  lesson: "03_channels",
   questions: channelsQuestions,
 
   build(stage, say) {

@@ -19,6 +19,7 @@ export const editTab = {
   id: "edit",
   name: "Edit",
   about: "change a garment, see what it does",
+  lesson: "05_pooling",
   questions: editQuestions,
 
   build(stage, say) {

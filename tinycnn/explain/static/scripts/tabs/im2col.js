@@ -19,6 +19,7 @@ export const im2colTab = {
   id: "im2col",
   name: "im2col",
   about: "a convolution as one matrix product",
+  lesson: "04_im2col",
   questions: im2colQuestions,
 
   build(stage, say) {

@@ -49,10 +49,9 @@ function channelGrid(conv, c) {
   return new Grid({
     rows: conv.FH,
     cols: conv.FW,
-    cell: Math.min(30, (conv.CG > 2 ? 110 : conv.CG > 1 ? 150 : 260) / conv.FW),
+    cell: Math.min(30, (conv.CG > 2 ? 110 : conv.CG > 1 ? 196 : 260) / conv.FW),
     role: "input",
     name: `Input, channel ${c}`,
-    text: () => null,
     onpick: (r, q) => {
       const [use] = currentConv().outputsOf(r, q);
       if (use) set({ i: use[0], j: use[1], tap: -1 });
@@ -173,6 +172,7 @@ function drawChannel(now, grid, c, { o, i, j, k }) {
     value: (r, q) => now.pixel(x, r, q),
     kind: (r, q) => (now.inFrame(r, q) ? "pad" : null),
     paint: scaleFor(now.x),
+    text: textFor(now),
   });
   grid.mark("window", [now.box(i, j)], "window");
   const [channel, u, v] = k === null ? [-1] : rowTap(now, k);

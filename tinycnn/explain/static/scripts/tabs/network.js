@@ -21,6 +21,7 @@ export const networkTab = {
   id: "network",
   name: "Network",
   about: "every map of a network that has learnt",
+  lesson: "08_lenet",
   questions: networkQuestions,
 
   build(stage, say) {

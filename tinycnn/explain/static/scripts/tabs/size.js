@@ -23,6 +23,7 @@ export const sizeTab = {
   id: "size",
   name: "Size",
   about: "padding, stride, and what is lost",
+  lesson: "02_padding_stride_size",
   questions: sizeQuestions,
 
   build(stage, say) {

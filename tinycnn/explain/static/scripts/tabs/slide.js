@@ -16,6 +16,7 @@ export const slideTab = {
   id: "slide",
   name: "Slide",
   about: "how one number of the output is made",
+  lesson: "01_convolution_by_hand",
   questions: slideQuestions,
 
   build(stage, say) {

@@ -19,6 +19,7 @@ export const trainingTab = {
   id: "training",
   name: "Training",
   about: "curves, kernels and mistakes",
+  lesson: "08_lenet",
   questions: trainingQuestions,
 
   build(stage, say) {

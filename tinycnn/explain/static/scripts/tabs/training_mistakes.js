@@ -3,7 +3,7 @@
 import { scale } from "../base/colour.js";
 import { DATA, values } from "../base/data.js";
 import { div, h } from "../base/dom.js";
-import { clamp } from "../base/numbers.js";
+import { clamp, count } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { Grid } from "../widgets/grid.js";
 import { mapGrid } from "../widgets/panel.js";
@@ -30,10 +30,11 @@ export function confusionOf(test, say) {
       const found = [...labels.keys()].filter((k) => labels[k] === r && predicted[k] === c);
       shown.replaceChildren(...found.slice(0, 9).map((k) => mistake(test, k)));
       const times = matrix.at(r, c);
+      const rest = found.length < times ? `; the surest ${Math.min(found.length, 9)} are shown` : "";
       say.say(
         r === c
           ? `${DATA.classes[r]}: ${times} recognised.`
-          : `${DATA.classes[r]} taken for ${DATA.classes[c]}: ${times} times.`,
+          : `${DATA.classes[r]} taken for ${DATA.classes[c]}: ${count(times, "time")}${rest}.`,
       );
     },
   };
