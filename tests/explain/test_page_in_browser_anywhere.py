@@ -250,6 +250,20 @@ def test_the_figure_alone_lives_in_another_page_and_tells_its_height(page, quiet
         quiet.driver.switch_to.default_content()
 
 
+def test_paper_is_white_and_has_no_buttons(page, quiet):
+    quiet.open(page, "tab=slide&theme=dark", reload=True)
+    quiet.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert quiet.js("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+        for hidden in (".tools", ".tabs", ".player", ".skip", ".which", ".foot", ".controls"):
+            assert quiet.find(hidden) == [], hidden
+        assert quiet.one(".question") and quiet.find(".answer") and quiet.grid("Output")
+        lines = "return [...document.querySelectorAll('.code pre')].filter((e) => e.checkVisibility())"
+        assert quiet.js(lines + ".every((e) => e.scrollWidth <= e.clientWidth)")  # nothing is cut off
+    finally:
+        quiet.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def test_words_are_explained(page, quiet):
     quiet.open(page, "tab=slide")
     quiet.one("#words").click()
