@@ -158,5 +158,6 @@ def test_cuda_answers_on_the_stand_in(device):
     if device == "gpu":
         assert tinycnn.cuda.is_available() and tinycnn.cuda.device_count() == 1
         assert tinycnn.ones(2).to("cuda:0").device == tinycnn.ones(2, device="cuda").device == "gpu"
+        assert next(iter(nn.Linear(2, 3).to("cuda:0").parameters())).device == "gpu"
     else:
         assert tinycnn.ones(2).to(tinycnn.device("cpu")).cpu().device == "cpu"

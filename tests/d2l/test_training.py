@@ -226,6 +226,15 @@ def test_what_train_ch6_trains_on(kind, lenet, few_images):
     assert d2l.evaluate_accuracy(lenet, given) == evaluate(lenet, Batches(x, y, 10, shuffle=False))[1]
 
 
+def test_evaluation_lets_dropout_pass_and_leaves_the_modes_as_they_were(few_images):
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(1.0), nn.Linear(784, 10))  # in training all is dropped
+    net[2].eval()
+    loader = d2l.load_data_fashion_mnist(batch_size=50)[1]
+    expected = evaluate(nn.Sequential(net[0], net[2]), loader.batches)[1]
+    assert d2l.evaluate_accuracy(net, loader) == expected != np.mean(few_images[1].labels == 0)
+    assert [m.training for m in net] == [True, True, False]
+
+
 # Softmax regression from scratch
 
 

@@ -20,7 +20,7 @@ from numpy.typing import DTypeLike
 
 from tinycnn.autograd.arguments import numeric
 from tinycnn.autograd.tensor import Parameter, Tensor
-from tinycnn.backend import Array, device_of, to_device
+from tinycnn.backend import DEVICES, Array, device_of, to_device
 from tinycnn.nn.state import KeysLeft, fitting
 
 Self = TypeVar("Self", bound="Module")  # typing.Self is newer than Python 3.10
@@ -220,7 +220,7 @@ class Module:
     # -- where, and how precise
 
     def to(self: Self, *to: str | DTypeLike) -> Self:
-        """Move to a device ("cpu", "gpu"), convert to a dtype of floats, or both; returns the module itself.
+        """Move to a device ("cpu", "gpu" or "cuda"), convert to a dtype of floats, or both; returns the module itself.
 
         Parameters stay the same objects, so an optimiser keeps knowing them; gradients and other tensors that
         are attributes go along (integers keep their dtype).  Nothing moves unless everything can.
@@ -229,7 +229,7 @@ class Module:
         tensors += [t.grad for t in tensors if t.grad is not None]
         moved = {id(t): t.data for t in tensors}
         for target in to:
-            if not (isinstance(target, str) and target in ("cpu", "gpu")):
+            if not (isinstance(target, str) and target in DEVICES):
                 if (dtype := numeric("to", target)).kind != "f":
                     raise TypeError(f"to: a module's dtype must be floating point, got {dtype}")
                 moved = {key: x.astype(dtype, copy=False) if x.dtype.kind == "f" else x for key, x in moved.items()}
