@@ -152,7 +152,7 @@ def test_to_refuses_what_cannot_learn(target):
 
 
 def test_to_refuses_what_it_does_not_know():
-    with pytest.raises(TypeError, match='to: got \'cuda\', expected "cpu", "gpu", or a dtype'):
+    with pytest.raises(TypeError, match='to: got \'cuda:1\', expected "cpu", "gpu", or a dtype'):
         nn.Linear(2, 2).to("cuda:1")
 
 
