@@ -42,16 +42,30 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
 
 def gemm_sum(a: Array, b: Array) -> Array:
     """The sum over the stack of its products: (..., P, M, K) and (..., P, K, N) -> (..., M, N)."""
-    (M, K), N, Q, S = a.shape[-2:], b.shape[-1], 1, 1
-    if isinstance(a, np.ndarray) and (K >= LONG or M * N <= SMALL) and RESULT // M >= NARROW:
-        Q = _pieces(N, RESULT // M)  # the result in Q pieces of N/Q columns
-        S = _pieces(K, WORK // (M * (N // Q)))  # each as the sum of S shorter sums
-    if Q == S == 1:
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    cut = isinstance(a, np.ndarray) and (K >= LONG or M * N <= SMALL) and min(RESULT // M, N) >= min(NARROW, N)
+    if not cut or M * N == 0 or K == 0:
         return gemm(a, b).sum(axis=-3)
+    pieces = -(-N // (RESULT // M))  # of so many columns that the result is small, and what is left over
+    width = -(-N // pieces)
+    whole = N // width * width
+    y: Array = _sum_in_pieces(a, b[..., :whole], width)
+    return y if whole == N else np.concatenate([y, _sum_in_pieces(a, b[..., whole:], N - whole)], axis=-1)
+
+
+def _sum_in_pieces(a: Array, b: Array, width: int) -> Array:
+    """gemm_sum with the result in pieces of `width` columns, and sums of at most WORK multiply-adds for each."""
+    (M, K), N = a.shape[-2:], b.shape[-1]
+    Q, S = N // width, _pieces(K, WORK // (M * width))
     a = _cut(a, S).swapaxes(-2, -3)[..., None, :, :]  # (..., P, S, 1, M, K/S)
-    b = b.reshape(*b.shape[:-2], S, K // S, Q, N // Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
+    b = _cut(_cut_rows(b, S), Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
     y: Array = np.matmul(a, b).sum(axis=(-5, -4))  # (..., Q, M, N/Q)
     return y.swapaxes(-2, -3).reshape(*y.shape[:-3], M, N)
+
+
+def _cut_rows(x: Array, P: int) -> Array:
+    """(..., A, B) -> (..., P, A/P, B), a view."""
+    return x.reshape(*x.shape[:-2], P, x.shape[-2] // P, x.shape[-1])
 
 
 def _cut(x: Array, P: int) -> Array:

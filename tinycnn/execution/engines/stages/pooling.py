@@ -55,6 +55,7 @@ class MaxPool:
         self.won = aligned(self.top.shape, bool)
         self.left = aligned(self.top.shape, self.top.dtype)
         self.share = aligned(self.top.shape, self.top.dtype)
+        self.mine = aligned(self.top.shape, self.top.dtype)
 
     def forward(self, y: Array, train: bool) -> None:
         """Into y (..., OH, OW, N): first the columns of each row of a window, then the rows."""
@@ -82,8 +83,9 @@ class MaxPool:
         z, dz, KW = self.z[..., u, :, :, :], into[..., u, :, :, :], self.window[1]  # (..., OH, OW, KW, N)
         for v in range(KW - 1):
             np.equal(z[..., v, :], self.rows[u], out=self.won)
-            np.multiply(share, self.won, out=dz[..., v, :])
-            np.subtract(share, dz[..., v, :], out=share)
+            np.multiply(share, self.won, out=self.mine)  # here, not in dz, whose pixels are not neighbours
+            np.subtract(share, self.mine, out=share)
+            np.copyto(dz[..., v, :], self.mine)
         np.copyto(dz[..., KW - 1, :], share)
 
 
