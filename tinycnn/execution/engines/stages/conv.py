@@ -23,7 +23,7 @@ from tinycnn.execution.engines.stages.values import Scratch, Two, Values
 from tinycnn.execution.stages import Stage
 
 ROWS_PER_ONE = 24  # from so many rows of columns on, one more costs less than a pass over the result
-PASS = 20  # multiply-adds that take as long as moving one number in and out of columns
+PASS = 60  # multiply-adds that take as long as moving one number in and out of columns, which are larger than caches
 
 
 class Columns:
