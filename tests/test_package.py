@@ -125,6 +125,6 @@ def test_the_api_page_builds_without_a_warning(tmp_path):
     pytest.importorskip("pdoc")
     run(sys.executable, "-W", "error", "-m", "pdoc", "tinycnn", "-o", tmp_path / "api", cwd=ROOT)
     first = (tmp_path / "api" / "tinycnn.html").read_text(encoding="utf-8")
-    for name in ("tensor", "checkpoint", "onnx"):
+    for name in ("autograd/tensor", "checkpoint", "onnx"):
         assert (tmp_path / "api" / "tinycnn" / f"{name}.html").exists()
-    assert 'href="tinycnn/tensor.html#Tensor"' in first  # names in backticks become links
+    assert 'href="tinycnn/autograd/tensor.html#Tensor"' in first  # names in backticks become links

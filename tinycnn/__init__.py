@@ -1,11 +1,12 @@
 """tinycnn: a CNN engine small enough to read in an afternoon and fast enough to use.
 
-Here are, under their short names, Tensor, Parameter and tensor of `tinycnn.autograd.tensor`, no_grad, from_dlpack and
-gradcheck of `tinycnn.autograd`, manual_seed of `tinycnn.random`, summary of `tinycnn.nn.summary`, grade of
-`tinycnn.grading`, and what `tinycnn.spelling` has so that `import tinycnn as torch` reads like PyTorch.  What nets are
-made of is in `tinycnn.functional`, `tinycnn.nn`, `tinycnn.init`, `tinycnn.models` and `tinycnn.optim`, how they are
-trained in `tinycnn.data`, `tinycnn.execution`, `tinycnn.training` and `tinycnn.checkpoint`, how they are looked into
-and handed on in `tinycnn.explain` and `tinycnn.onnx`; `tinycnn.d2l` has the functions of Dive into Deep Learning.
+Here are, under their short names, `tinycnn.autograd.tensor.Tensor`, `tinycnn.autograd.tensor.Parameter` and
+`tinycnn.autograd.tensor.tensor`, no_grad, from_dlpack and gradcheck of `tinycnn.autograd`, manual_seed of
+`tinycnn.random`, summary of `tinycnn.nn.summary`, grade of `tinycnn.grading`, and what `tinycnn.spelling` has so that
+`import tinycnn as torch` reads like PyTorch.  What nets are made of is in `tinycnn.functional`, `tinycnn.nn`,
+`tinycnn.init`, `tinycnn.models` and `tinycnn.optim`, how they are trained in `tinycnn.data`, `tinycnn.execution`,
+`tinycnn.training` and `tinycnn.checkpoint`, how they are looked into and handed on in `tinycnn.explain` and
+`tinycnn.onnx`; `tinycnn.d2l` has the functions of Dive into Deep Learning.
 """
 
 import pkgutil

@@ -185,8 +185,8 @@ class Checkpoint:
         kind, config = self.model.get("class"), self.model.get("config")
         if kind != "LeNet" or not isinstance(config, dict):
             raise CheckpointError(
-                f"{self.path}: holds a {kind}, and only LeNet can be built from a file; build the model yourself, "
-                "then checkpoint.restore(model)"
+                f"{self.path}: holds a {kind}, and what was asked of it is a LeNet's; build() makes the model, or "
+                "make it yourself, then checkpoint.restore(model)"
             )
         self._check_config(config)
         return config

@@ -1,6 +1,6 @@
 """profile: where the time of a training step goes, layer by layer, forward and backward.
 
-    python -m tinycnn.profile                  LeNet, micro-batches of 32, one core
+    python -m tinycnn.profile                  LeNet, parts of 32 images, one core
     python -m tinycnn.profile --batch 256      the whole batch on one tape
 
 A convolution's multiply-adds count twice in backward, once for the gradient of the weights and once for that of the

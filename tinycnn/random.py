@@ -3,7 +3,7 @@
 `generator()` is an ordinary stream; initialisers draw from it, and tinycnn.rand from its sister `maker()`.
 
 `rows()` is counter-based: it computes row r of its n-th call from (seed, n, r) alone.  Dropout draws from it, one row
-per example, so a batch that is cut into micro-batches, on any threads and in any order, drops the same numbers as the
+per example, so a batch that is cut into parts, on any threads and in any order, drops the same numbers as the
 whole batch would.
 
 Source of the counter-based kind: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3" (2011), Philox 4x64.

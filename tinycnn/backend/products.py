@@ -74,6 +74,6 @@ def _cut(x: Array, P: int) -> Array:
 
 
 def _pieces(length: int, most: int) -> int:
-    """The smallest number of equal pieces of `length` that are at most `most` long; 1 where that makes crumbs."""
+    """The smallest number of equal pieces of `length` that are at most `most` long; 1 where it does not divide so."""
     least = max(1, -(-length // max(most, 1)))
     return next((P for P in range(least, 2 * least + 1) if length % P == 0), 1)

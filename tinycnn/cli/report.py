@@ -1,4 +1,4 @@
-"""report: what a training program says and leaves behind, beside the loop's own result.
+"""report: what a training program says and leaves behind, besides the loop's own result.
 
 Read in this order: Report, clear_errors.
 """

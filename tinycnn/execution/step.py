@@ -47,7 +47,8 @@ class Step:
         with make_step(model, loss, optimizer) as step:
             summed_loss, correct = step(images, labels)
 
-    images are uint8 (N, C, H, W), which are scaled to [0, 1], or floats of any shape (N, ...) in the parameters'
+    images are uint8 (N, C, H, W), which are scaled to [0, 1] (by the tape in `as_input`, by fused stages and kernels in
+    the first weights or as they are gathered), or floats of any shape (N, ...) in the parameters'
     dtype; labels are integers (N, ...).  Both are on the parameters' device.  summed_loss is the mean loss times N,
     and correct counts the largest logits that are the label's: add both up over batches, and divide by the number
     of examples.  On a GPU they are arrays of no axes, so that nothing waits for the GPU before you print them.

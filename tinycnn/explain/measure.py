@@ -1,4 +1,4 @@
-"""measure: what the page shows beside the trace itself, all of it measured with the engine.
+"""measure: what the page shows besides the trace itself, all of it measured with the engine.
 
 Read in this order: strongest_units, gradient_check, flow, evaluate.
 """
@@ -23,7 +23,10 @@ SILENT = ("flatten", "dropout")  # layers whose outputs are their inputs' number
 
 
 class Unit(NamedTuple):
-    """One number of a layer's output, and its gradient by the pixels that it can see: (C, h, w) from `corner` on."""
+    """One number of a layer's output, and its gradient with respect to the pixels that it can see.
+
+    The gradient is (C, h, w), from the pixel `corner` on.
+    """
 
     layer: str
     place: tuple[int, ...]  # (c, i, j) or (k,)
@@ -33,7 +36,7 @@ class Unit(NamedTuple):
 
 def strongest_units(trace: Trace, per_vector: int = 6) -> list[Unit]:
     """For the first image: the greatest number of each map, the `per_vector` greatest of each vector, and every
-    output of the net, each with its gradient by the input."""
+    output of the net, each with its gradient with respect to the input."""
     found = []
     for record in trace.layers:
         out = record.out[0]

@@ -100,7 +100,7 @@ class Trace:
         return self.layers[-1].out
 
     def input_gradient(self, key: str | int, unit: tuple[int, ...]) -> Array:
-        """The gradient of one number of a layer's output, out[unit], by the input: an array of x's shape.
+        """The gradient of one number of a layer's output, out[unit], with respect to the input: an array of x's shape.
 
         The same tape, played back from that number instead of from the loss.  IndexError where there is no such
         number; RuntimeError where the model has learned since, because backward would meet the new weights.
@@ -243,7 +243,7 @@ def _weights(node: Node) -> dict[str, Any]:
 
 
 def _columns(node: Node, after: Tensor) -> dict[str, Any]:
-    """What forward multiplied, and its gradient by the line of conv2d's backward that makes it."""
+    """What forward multiplied, and its gradient, computed by the line of conv2d's backward that makes it."""
     ctx, dy = node.ctx, after.grad
     cols, path = ctx.cols, "forward"
     if cols is None:  # a convolution so large that the engine went through it in pieces

@@ -8,7 +8,7 @@
 
 To have your gradients graded as well, return y and a function:
 
-        def backward(dy):                           # (N, O, OH, OW), the slope of the loss by y
+        def backward(dy):                           # (N, O, OH, OW), the slope of the loss with respect to y
             ...
             return dx, dw, db                       # shapes of x, w and b
         return y, backward

@@ -57,7 +57,7 @@ def cases() -> tuple[Case, ...]:
 
 
 class Answer(NamedTuple):
-    """What is right: y, and the gradients by x, w and b."""
+    """What is right: y, and the gradients with respect to x, w and b."""
 
     y: Array
     dx: Array

@@ -5,7 +5,7 @@
 so that the mean of y is x, and nothing need be scaled when the net is used.
 
 Row n of the mask depends on the example's place in the batch and not on what is computed beside it (see random.py),
-so a batch gets the same mask whole or in micro-batches.
+so a batch gets the same mask whole or in parts.
 
 Read in this order: mask, DropoutOp.forward, DropoutOp.backward.
 """

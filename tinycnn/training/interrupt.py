@@ -14,10 +14,6 @@ class Stop:
 
     by: str | None = None
 
-    @property
-    def requested(self) -> bool:
-        return self.by is not None
-
 
 @contextmanager
 def stop_when_asked() -> Iterator[Stop]:

@@ -21,7 +21,7 @@ from tinycnn.execution.step import OTHER_TASKS
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import SGD
 from tinycnn.training.interrupt import Stop, stop_when_asked
-from tinycnn.training.observers import Observer, Told, warn
+from tinycnn.training.observers import Observer, Observers, warn
 from tinycnn.training.run import Run
 from tinycnn.training.trouble import Watch
 
@@ -45,7 +45,9 @@ def train(
 
     `run` goes on where another left off, in the middle of an epoch if need be.  The order of the batches follows from
     the epoch's number; a new run goes on with the orders where the last one on the same batches ended.  Ctrl-C and
-    SIGTERM end after the current batch: the run is then marked `interrupted`, its result is that of the epoch so far.
+    SIGTERM end after the current batch (on a GPU's graph, after those up to the next measurement): the run is then
+    marked `interrupted`, and its result is that of the epoch so far.
+
     Raises NonFiniteLoss where the loss is no longer a number, ValueError for epochs below 1 or nothing to train or test
     on, TypeError for another task than telling classes apart.
     """
@@ -64,7 +66,7 @@ def train(
     run.epochs, run.num_batches, run.rate_per_batch = epochs, len(batches), bool(getattr(schedule, "per_batch", False))
     run.heed(None)
     ordered = batches.since(run.first_epoch)
-    tell = Told([Watch(step, ordered), *observers])
+    tell = Observers([Watch(step, ordered), *observers])
     with stop_when_asked() as stop, ending(tell, run):
         tell.on_start(run)
         while run.epoch < epochs and not run.interrupted:

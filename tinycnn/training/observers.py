@@ -41,7 +41,7 @@ class Observer:
         """At the end, whatever ended it; run.result is None if not one epoch was complete when an error came."""
 
 
-class Told(Observer):
+class Observers(Observer):
     """Several observers as one: each in turn, and at the end all that began, whatever the others do."""
 
     def __init__(self, observers: Iterable[Observer]) -> None:

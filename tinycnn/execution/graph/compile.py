@@ -1,6 +1,6 @@
 """compile: the CUDA text of kernels/ completed with a model's sizes, and compiled while the program runs.
 
-A kernel is a template over a struct of compile-time constants, `conv_forward<Layer0>`.  `cuda_source` writes the
+A kernel is a template over a struct of compile-time constants, `conv_forward<Stage0>`.  `cuda_source` writes the
 structs after the kernels' text, `load_kernels` compiles the whole for the GPU at hand, and `compile_for` does so for
 any GPU, on machines that have none.
 """
@@ -70,7 +70,7 @@ def _constant(value: int | str) -> str:
 
 
 def load_kernels(source: str, names: Iterable[str]) -> dict[str, Any]:
-    """The named kernels (`conv_forward<Layer0>`), compiled for the current GPU and loaded: name -> kernel.
+    """The named kernels (`conv_forward<Stage0>`), compiled for the current GPU and loaded: name -> kernel.
 
     A kernel is called as kernel(grid, block, arguments).  CuPy keeps the binaries in its cache on disk, so the few
     seconds of compilation are spent once per model.

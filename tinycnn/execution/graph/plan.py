@@ -1,7 +1,7 @@
 """plan: a training step as a list of kernel launches over named buffers, for one model and batch size.
 
 A Plan touches no device.  Whoever runs it compiles `source`, allocates `buffers` and makes the launches: CuPy on a
-GPU (graph.py), or the tests on a CPU, with the same kernels and the same arguments.
+GPU (replay.py), or the tests on a CPU, with the same kernels and the same arguments.
 
 Buffers: state and rule (see kernels/common.cuh); x (C, H, W, N) and labels (N,), the batch,
 and x_next, the one after it; losses and corrects, one

@@ -132,7 +132,7 @@ class ProcessesStep(PartsStep):
         return WorkerError(
             f"step: worker process {i + 1} ended with exit code {process.exitcode} in the middle of a step; "
             "the parameters are those after the last whole step.  Exit code -9 is often the system running out "
-            "of memory: use fewer workers or smaller micro-batches"
+            "of memory: use fewer workers or a smaller micro_batch"
         )
 
     def _fits(self, x: Array, y: Array, parts: int) -> bool:
