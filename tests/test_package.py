@@ -1,6 +1,7 @@
 """The wheel holds all that the package needs, and works in an environment that has NumPy and nothing else."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -123,8 +124,10 @@ def test_a_source_archive_builds_the_same_wheel(source, wheel, tmp_path):
 
 def test_the_api_page_builds_without_a_warning(tmp_path):
     pytest.importorskip("pdoc")
-    run(sys.executable, "-W", "error", "-m", "pdoc", "tinycnn", "-o", tmp_path / "api", cwd=ROOT)
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    modules = re.search(r"-m pdoc (.*?) -o", script, re.DOTALL)[1].replace("\\\n", "").split()
+    run(sys.executable, "-W", "error", "-m", "pdoc", *modules, "-o", tmp_path / "api", cwd=ROOT)
     first = (tmp_path / "api" / "tinycnn.html").read_text(encoding="utf-8")
     for name in ("autograd/tensor", "checkpoint", "onnx"):
         assert (tmp_path / "api" / "tinycnn" / f"{name}.html").exists()
-    assert 'href="tinycnn/autograd/tensor.html#Tensor"' in first  # names in backticks become links
+    assert 'href="#Tensor"' in first  # names in backticks become links

@@ -71,13 +71,6 @@ def _comparison(name: str) -> Any:
     return lambda a, b: _compared(name, a, b)
 
 
-class Greatest(NamedTuple):
-    """What `max(dim)` gives, as in torch: the greatest along an axis, and where each of them is."""
-
-    values: "Tensor"
-    indices: "Tensor"
-
-
 UFUNCS = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "power": "pow", "matmul": "matmul"}
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "bitwise_and", "bitwise_or")
 
@@ -547,6 +540,13 @@ class Tensor:
     def _become(self, result: "Tensor") -> None:
         """Be that result: its data, and its place in the graph."""
         self._data, self.grad_fn, self._requires_grad = result._data, result.grad_fn, result._requires_grad
+
+
+class Greatest(NamedTuple):
+    """What `max(dim)` gives, as in torch: the greatest along an axis, and where each of them is."""
+
+    values: Tensor
+    indices: Tensor
 
 
 class Parameter(Tensor):

@@ -41,9 +41,9 @@ def make_step(
 
     "auto" takes the fastest that is known to be right.  On a CPU that is "processes", or "threads" where processes
     cannot be forked, if the examples of a batch stay apart in every layer and the loss is the engine's; else "plain".
-    On a GPU it is "graph" where that knows the layers, else "plain".  The step's description says which, and why.  `workers` is the
-    number of cores unless given, and `micro_batch` the images in a part.  "ranks" is for programs that
-    mpiexec or srun has started several times, and takes its number of workers from there.
+    On a GPU it is "graph" where that knows the layers, else "plain".  The step's description says which, and why.
+    `workers` is the number of cores unless given, and `micro_batch` the images in a part.  "ranks" is for programs
+    that mpiexec or srun has started several times, and takes its number of workers from there.
 
     `engine` is what threads, processes and ranks compute parts with: "stages" (see engines/stages) or "tape"; "auto"
     takes stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError

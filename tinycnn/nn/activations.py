@@ -26,7 +26,7 @@ class Activation(Module):
     A class with options has an __init__ and a forward of its own, which calls the function with them.
     """
 
-    function: "ClassVar[staticmethod[[Tensor], Tensor]]"
+    function: ClassVar[Any]  # a static method: Tensor -> Tensor
 
     def __init_subclass__(
         cls, function: Callable[..., Tensor] | None = None, gain: float | None = None, **declared: Any
