@@ -311,6 +311,38 @@ def test_a_finger_takes_the_window_along(page, quiet):
     assert "i=0" in quiet.hash and "j=4" in quiet.hash and quiet.one(".say").text.startswith("Output (0, 4)")
 
 
+def solved(browser):
+    """The answer to what the dialog asks, worked out from what it shows."""
+    text = browser.one(".practice-ask").text
+    if "how many outputs" in text:
+        return output_size(*(int(k) for k in re.findall(r"\d+", text)))
+    grids = {e.get_attribute("aria-label").split(": ")[1]: browser.numbers(e) for e in browser.find("dialog .grid")}
+    row, column = (int(k) for k in re.search(r"\((\d), (\d)\)", text).groups())
+    if "What is output" in text:
+        return (grids["image"][row : row + 2, column : column + 2] * grids["kernel"]).sum()
+    if "gradient of weight" in text:
+        return (grids["image"][row : row + 2, column : column + 2] * grids["dy"]).sum()
+    dx = np.zeros((3, 3))
+    for i, j in np.ndindex(2, 2):
+        dx[i : i + 2, j : j + 2] += grids["dy"][i, j] * grids["kernel"]
+    return dx[row, column]
+
+
+def test_practice_asks_what_can_be_worked_out_and_keeps_the_score(page, quiet):
+    quiet.open(page, "tab=slide", reload=True)
+    quiet.one("#practise").click()
+    right = 0
+    for turn in range(12):
+        guess = int(solved(quiet)) + (turn % 5 == 4)
+        right += turn % 5 != 4
+        quiet.one('[aria-label="Your answer"]').send_keys(str(guess), Keys.ENTER)
+        told = quiet.one(".practice-told").text
+        assert told.startswith("Not quite, it is " if turn % 5 == 4 else "Right: ")
+        assert told.endswith(f"{right} of {turn + 1} so far.")
+        quiet.button("Another").click()
+    quiet.button("Close").click()
+
+
 # The other tabs
 
 

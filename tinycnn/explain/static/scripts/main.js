@@ -19,6 +19,7 @@ import { editTab } from "./tabs/edit.js";
 import { GLOSSARY } from "./tabs/glossary.js";
 import { im2colTab } from "./tabs/im2col.js";
 import { networkTab } from "./tabs/network.js";
+import { practice } from "./tabs/practice.js";
 import { sizeTab } from "./tabs/size.js";
 import { slideTab } from "./tabs/slide.js";
 import { trainingTab } from "./tabs/training.js";
@@ -160,6 +161,7 @@ function undoButton() {
 build();
 undoButton();
 wordsButton();
+practice();
 sharing();
 themeButton();
 footer();
