@@ -1,14 +1,13 @@
 """conv: a convolution, an activation and a pooling side by side, as one stage (ops/conv2d.py).
 
-    z = A @ cols        t = activation(z + B)        y = windows of t        or, for a maximum,
-    z = A @ cols        m = windows of z             y = activation(m + B)   of which there are fewer
+    z = A @ cols        y = tail(z + B)        see tail.py
 
 A are the weights and B the bias, folded.  With many channels B needs no pass of its own: columns have a row of ones.
 
 Sizes   G groups   O filters   C channels of one group   H, W image, padded   R rows of the columns per row of taps
         KH, KW kernel   OH, OW output   N images
 
-Read in this order: Columns, Conv.forward, Conv.backward, Conv.deposit, give_back: DataByRows and DataByColumns.
+Read in this order: tail.py, Columns, Conv.forward, Conv.backward, Conv.deposit, DataByRows, DataByColumns.
 """
 
 from collections.abc import Iterator
@@ -17,12 +16,13 @@ import numpy as np
 
 from tinycnn.backend import Array, aligned, gemm, gemm_sum, strided
 from tinycnn.execution.engines.stages.activations import ACTIVATIONS
-from tinycnn.execution.engines.stages.pooling import MaxPool, SumPool, clear_rest, windows_of
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
+from tinycnn.execution.engines.stages.tail import Tail, as_products
 from tinycnn.execution.engines.stages.values import Scratch, Two, Values
 from tinycnn.execution.stages import Stage
 
 ROWS_PER_ONE = 24  # from so many rows of columns on, one more costs less than a pass over the result
+CACHE = 1 << 18  # bytes of a map that stay in a core's cache while several passes go over them
 PASS = 60  # multiply-adds that take as long as moving one number in and out of columns, which are larger than caches
 
 
@@ -65,7 +65,7 @@ class Conv(PartStage):
     def __init__(self, stage: Stage, x: Values, frame: Two, scratch: Scratch) -> None:
         self.x, self.weight, self.bias = x, stage.parameters["weight"], stage.parameters.get("bias")
         self.owns = frozenset(map(id, stage.parameters.values()))
-        self.activation, self.window = ACTIVATIONS[stage.activation], stage.window
+        self.activation = ACTIVATIONS[stage.activation]
         (O, C, KH, KW), G, (_, OH, OW), N = self.weight.shape, stage.groups, stage.sums, x.images
         adds = self.bias is not None or x.shift != 0
         self.ones = adds and C * KW >= ROWS_PER_ONE
@@ -76,14 +76,22 @@ class Conv(PartStage):
         pooled = stage.pooling != "NO_POOL"
         self.y = _grouped(self.out.y, G)  # (G, O/G, ..., N)
         self.z = aligned((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
-        self.max = MaxPool(self.z, stage.window, scratch) if stage.pooling == "MAXIMUM" else None
-        self.sum = SumPool(self.z, stage.window, scratch) if stage.pooling == "AVERAGE" else None
         self.A = aligned((G, 1, O // G, KH, C * KW + self.ones), x.dtype, 0)
         self.B = aligned((G, O // G, 1, 1, 1), x.dtype, 0) if adds and not self.ones else None
         self.products = as_products(self.z)  # (G, OH, O/G, OW*N)
-        self.sum_up = aligned((OW * N,), x.dtype, 1)  # the product with them is the sum, at twice the speed
+        self.dB = aligned((G, O // G), x.dtype)
+        self.tails = list(self._tails(stage, scratch))
         way = DataByRows if DataByRows.suits(stage) else DataByColumns
         self.back = way(stage, self.A, x, self.z, scratch)
+
+    def _tails(self, stage: Stage, scratch: Scratch) -> Iterator[tuple[slice, Tail]]:
+        """What comes behind the product, for as many filters of each group at a time as fit in cache."""
+        filters = self.z.shape[1]
+        step = -(-filters // -(-self.z.nbytes // CACHE))
+        for i in range(0, filters, step):
+            some = slice(i, i + step)
+            B = None if self.B is None else self.B[:, some]
+            yield some, Tail(stage, self.z[:, some], self.y[:, some], B, scratch)
 
     def fold(self) -> None:
         (O, C, KH, KW), w, factor = self.weight.shape, self.weight.data, self.activation.inner
@@ -100,45 +108,19 @@ class Conv(PartStage):
 
     def forward(self, train: bool) -> None:
         self.columns.fill()
-        A, y = self.A.reshape(*self.A.shape[:3], -1), self.y
-        gemm(A, self.columns.cols, out=self.products)  # every filter meets every column
-        if self.max is not None:  # the maximum first: neither bias nor activation changes who it is
-            self.max.forward(y, train)
-        t = self.z if self.sum is not None else y
-        if self.B is not None:
-            np.add(t, self.B, out=t)
-        self.activation.apply(t)
-        if self.sum is not None:
-            self.sum.forward(y)
+        gemm(self.A.reshape(*self.A.shape[:3], -1), self.columns.cols, out=self.products)  # every filter, every column
+        for _, tail in self.tails:
+            tail.forward(train)
 
     def backward(self, d: Array, gradients: Gradients, pass_on: bool) -> Array | None:
         dz = self.back.dz if pass_on else self.z  # (G, O/G, OH, OW, N)
-        dB = self._through_activation_and_pooling(_grouped(d, len(self.A)), dz)
+        d, dB = _grouped(d, len(self.A)), None if self.B is None else self.dB
+        for some, tail in self.tails:
+            tail.backward(d[:, some], dz[:, some], None if dB is None else dB[:, some])
         if gradients.keys() & self.owns:
             dA = gemm_sum(as_products(dz), self.columns.cols.swapaxes(2, 3))  # (G, O/G, KH*R)      from z = A @ cols
             self.deposit(dA, dB, gradients)
         return self.back.give_back() if pass_on else None
-
-    def _through_activation_and_pooling(self, d: Array, dz: Array) -> Array | None:
-        """From d, by y, to dz, by z; and to the gradient of B, where B is not among the columns' weights."""
-        y, window = self.y, self.window
-        if self.max is not None:
-            self.activation.back(y, d, y)  # (G, O/G, OH/KH, OW/KW, N)
-            self.max.backward(y, dz)
-            return None if self.B is None else y.sum(axis=(2, 3, 4)).reshape(-1)
-        if self.sum is not None:
-            spread, d = windows_of(dz, window), d[:, :, :, None, :, None]  # (G, O/G, OH/KH, KH, OW/KW, KW, N)
-            if self.activation.slope is None:
-                np.copyto(spread, d)
-            else:
-                self.activation.slope(self.z, dz)
-                np.multiply(spread, d, out=spread)
-            clear_rest(dz, window)
-        else:
-            self.activation.back(y, d, dz)
-        if self.B is None:
-            return None
-        return np.matmul(as_products(dz), self.sum_up).sum(axis=1).reshape(-1)  # (O,)
 
     def deposit(self, dA: Array, dB: Array | None, gradients: Gradients) -> None:
         """The parameters' gradients from those of A = factor * scale * w and B = factor * (b + shift * sum of w).
@@ -155,19 +137,13 @@ class Conv(PartStage):
             if self.x.shift and dB is not None:
                 dw += factor * self.x.shift * dB.reshape(O, 1, 1, 1)
         if (db := gradients.get(id(self.bias))) is not None and dB is not None:
-            np.multiply(dB, factor, out=db)
+            np.multiply(dB.reshape(-1), factor, out=db)
 
 
 def _grouped(y: Array, groups: int) -> Array:
     """A map (O, OH, OW, N) by groups of filters: (G, O/G, OH, OW, N), a view."""
     o, *rest = y.strides
     return strided(y, (groups, len(y) // groups, *y.shape[1:]), (o * (len(y) // groups), o, *rest))
-
-
-def as_products(z: Array) -> Array:
-    """A map (G, O/G, OH, OW, N), each row of each group a matrix: (G, OH, O/G, OW*N), a view."""
-    (G, O, OH, OW, N), (g, o, h, _, n) = z.shape, z.strides
-    return strided(z, (G, OH, O, OW * N), (g, h, o, n))
 
 
 class DataGradient:

@@ -53,9 +53,7 @@ class MaxPool:
         self.rows = aligned((KH, *front, OH, OW, N), z.dtype)  # the largest of each row of a window
         self.top = aligned((*front, OH, OW, N), z.dtype)  # and of all rows
         self.won = aligned(self.top.shape, bool)
-        self.left = aligned(self.top.shape, self.top.dtype)
-        self.share = aligned(self.top.shape, self.top.dtype)
-        self.mine = aligned(self.top.shape, self.top.dtype)
+        self.left, self.share, self.mine = scratch(3, *self.top.shape)
 
     def forward(self, y: Array, train: bool) -> None:
         """Into y (..., OH, OW, N): first the columns of each row of a window, then the rows."""
