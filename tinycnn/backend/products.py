@@ -32,11 +32,16 @@ def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
     """a @ b for (..., M, K) and (..., K, N) -> (..., M, N), into `out` where it is given; vectors as NumPy has it."""
     if a.ndim >= 2 and b.ndim >= 2 and isinstance(a, np.ndarray):
         (M, K), N = a.shape[-2:], b.shape[-1]
-        if N >= K and M * K <= THIN and M * K * N > WORK and (P := _pieces(N, WORK // (M * K))) > 1:
+        if N >= K and M * K <= THIN and M * K * N > WORK:
             shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
             y = np.empty(shape, np.result_type(a, b)) if out is None else out
-            np.matmul(a[..., None, :, :], _cut(b, P).swapaxes(-2, -3), out=_cut(y, P).swapaxes(-2, -3))
-            return y  # N in P pieces, each computed where it belongs
+            width = _width(N, WORK // (M * K))
+            P, whole = N // width, N // width * width
+            pieces = _cut(b[..., :whole], P), _cut(y[..., :whole], P)  # N in P pieces, each computed where it belongs
+            np.matmul(a[..., None, :, :], pieces[0].swapaxes(-2, -3), out=pieces[1].swapaxes(-2, -3))
+            if whole < N:
+                np.matmul(a, b[..., whole:], out=y[..., whole:])
+            return y
     return array_module(a).matmul(a, b, out=out)
 
 
@@ -71,6 +76,12 @@ def _cut_rows(x: Array, P: int) -> Array:
 def _cut(x: Array, P: int) -> Array:
     """(..., A, B) -> (..., A, P, B/P), a view."""
     return x.reshape(*x.shape[:-1], P, x.shape[-1] // P)
+
+
+def _width(length: int, most: int) -> int:
+    """How wide about equal pieces of `length` are, `most` at most, and whole vectors of 16 numbers where that fits."""
+    even = -(-length // -(-length // most))
+    return min(-(-even // 16) * 16, most // 16 * 16 or most, length)
 
 
 def _pieces(length: int, most: int) -> int:
