@@ -14,6 +14,7 @@ from tinycnn.training import Epoch, Point, Run
 
 pytest.importorskip("matplotlib")
 from tinycnn.explain import figures  # noqa: E402
+from tinycnn.explain.figures.animation import scene  # noqa: E402
 from tinycnn.explain.figures.convolution import columns  # noqa: E402
 
 
@@ -165,6 +166,22 @@ def test_animate_conv_has_one_frame_per_output(traced, tmp_path):
         first = np.asarray(gif.convert("RGB"))
         gif.seek(gif.n_frames - 1)
         assert (first != np.asarray(gif.convert("RGB"))).any()
+
+
+@pytest.mark.parametrize("layer", ["conv1", "conv2"])
+def test_what_moves_can_be_worked_out_from_what_is_seen(traced, layer):
+    """Every channel with its kernel, the bias, the output: at the first window they add up."""
+    record = traced[layer]
+    figure, frames, output = scene(record, 1, 1)
+    kernels = np.array([shown(a) for a in figure.axes if a.get_title() == "its kernel"])
+    channels = [shown(a) for a in figure.axes if a.get_title().startswith(("channel", "image"))]
+    np.testing.assert_array_equal(kernels, record.w[1])
+    assert len(channels) == len(frames) == len(kernels)
+    (DH, DW), (KH, KW) = record.options["dilation"], record.w.shape[2:]
+    windows = np.array([x[: DH * (KH - 1) + 1 : DH, : DW * (KW - 1) + 1 : DW] for x in channels])
+    b = 0 if record.b is None else record.b[1]
+    np.testing.assert_allclose((windows * kernels).sum() + b, shown(output)[0, 0], rtol=1e-5)
+    assert f"bias {b:.3g}" in output.get_title()
 
 
 def test_pictures_are_the_images(rng):
