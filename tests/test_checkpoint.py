@@ -460,3 +460,9 @@ def test_without_safetensors(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
     with pytest.raises(RuntimeError, match=r'safetensors is not installed; pip install "tinycnn\[io\]"'):
         save(path, nn.Linear(2, 2))
+
+
+def test_the_digest_knows_shapes():
+    """The same bytes in another shape are another checkpoint."""
+    x = np.arange(6.0)
+    assert checkpoint._digest("", {"x": x}) != checkpoint._digest("", {"x": x.reshape(2, 3)})

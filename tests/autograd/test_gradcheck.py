@@ -326,6 +326,8 @@ def test_records_again_afterwards(rng):
          "gradcheck: the function's result is not finite"),
         (lambda x: x * np.random.default_rng().uniform(1, 2), lambda: tensor([1.0], np.float64, requires_grad=True),
          ValueError, "gradcheck: two calls of the function gave different results; take randomness out of it"),
+        (lambda x: (x, x), lambda: tensor([1.0], np.float64, requires_grad=True), TypeError,
+         "gradcheck: the function returned a tuple, expected one Tensor; of several, check one at a time"),
     ],
 )  # fmt: skip
 def test_unsuitable_inputs(function, make, error, text):

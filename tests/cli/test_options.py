@@ -178,3 +178,11 @@ def test_help_shows_the_text_and_every_option_with_its_default(capsys):
         if name not in ("same_padding", "batch_norm") and value is not None:
             shown = " ".join(map(str, value)) if isinstance(value, tuple) else value
             assert f"(default: {shown})" in words, name
+
+
+def test_a_tilde_is_the_home_folder_where_the_shell_left_it_alone(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("USERPROFILE", "/home/ann")
+    options, _ = parse(["--out=~/runs", "--save=~/a.safetensors", "--data-dir=~/data"], "")
+    found = [options.out, options.save, options.data_dir]
+    assert [path.as_posix() for path in found] == ["/home/ann/runs", "/home/ann/a.safetensors", "/home/ann/data"]

@@ -69,6 +69,20 @@ def test_order_of_the_places(monkeypatch):
     assert search_folders(MNIST_DIGITS, None) == [Path("/x/tinycnn"), Path("/x/tinycnn/mnist")]
 
 
+@pytest.mark.parametrize("folder", ["FashionMNIST/raw", "root/FashionMNIST/raw"])
+def test_the_folders_that_torchvision_makes(tiny, tmp_path, folder):
+    tiny.fashion.write(tmp_path / folder, zipped=False)
+    root = tmp_path / "root" if folder.startswith("root") else tmp_path
+    assert np.array_equal(FashionMNIST(True, root, download=False).images[:, 0], tiny.fashion.arrays[IMAGES])
+
+
+def test_names_with_a_dot_before_idx(tiny, tmp_path):
+    tiny.fashion.write(tmp_path, zipped=False)
+    for path in tmp_path.iterdir():
+        path.rename(path.with_name(path.name.replace("-idx", ".idx")))
+    assert np.array_equal(FashionMNIST(True, tmp_path, download=False).images[:, 0], tiny.fashion.arrays[IMAGES])
+
+
 @pytest.mark.parametrize(
     "platform, variables, folder",
     [

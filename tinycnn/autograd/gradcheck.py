@@ -42,7 +42,11 @@ def gradcheck(
     """
     tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     _check_inputs(tensors)
-    y = function(*tensors)
+    if not isinstance(y := function(*tensors), Tensor):
+        raise TypeError(
+            f"gradcheck: the function returned a {type(y).__name__}, expected one Tensor; of several, check one at a "
+            "time: gradcheck(lambda *x: function(*x)[0], inputs)"
+        )
 
     @no_grad()
     def evaluate() -> Array:

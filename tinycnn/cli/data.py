@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import add_command
 from tinycnn.data import MNIST, FashionMNIST
 from tinycnn.data.sources import FASHION, MNIST_DIGITS, cache_folder, search_folders
@@ -27,7 +28,7 @@ def add(commands: Any) -> None:
     actions = ("where", "verify", "fetch")
     parser.add_argument("action", nargs="?", choices=actions, default="where", help="(default: where)")
     parser.add_argument("--dataset", choices=tuple(DATASETS), help="(default: fashion)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="a folder to look in before all others")
+    parser.add_argument("--data-dir", type=to_path, metavar="DIR", help="a folder to look in before all others")
 
 
 def run(action: str = "where", dataset: str = "fashion", data_dir: Path | None = None) -> None:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import add_checkpoint, add_command
 from tinycnn.explain import checkpoint_page, lesson_page
 
@@ -22,9 +23,9 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "explain", run, TEXT, EXAMPLES)
     add_checkpoint(parser, optional="a lesson with a net that has learnt nothing yet")
     parser.add_argument("--images", type=int, metavar="N", help="how many test images to show (default: 3)")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with the data set's files")
+    parser.add_argument("--data-dir", type=to_path, metavar="DIR", help="folder with the data set's files")
     text = "the file to write (default: tinycnn_lesson.html, or the checkpoint's name with .html)"
-    parser.add_argument("--out", type=Path, metavar="FILE.html", help=text)
+    parser.add_argument("--out", type=to_path, metavar="FILE.html", help=text)
 
 
 def run(checkpoint: Path | None = None, images: int = 3, data_dir: Path | None = None, out: Path | None = None) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from tinycnn import onnx
+from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import add_checkpoint, add_command, image_shape, open_model
 
 TEXT = """write a net as an ONNX file, for other programs
@@ -20,7 +21,7 @@ def add(commands: Any) -> None:
     """The command's parser."""
     parser = add_command(commands, "export", run, TEXT, EXAMPLES)
     add_checkpoint(parser)
-    parser.add_argument("out", type=Path, metavar="FILE.onnx", help="the file to write")
+    parser.add_argument("out", type=to_path, metavar="FILE.onnx", help="the file to write")
 
 
 def run(checkpoint: Path, out: Path) -> None:

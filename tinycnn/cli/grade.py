@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import add_command
 from tinycnn.files import write_atomically
 from tinycnn.grading import grade
@@ -22,9 +23,9 @@ EXAMPLES = """examples:
 def add(commands: Any) -> None:
     """The command's parser."""
     parser = add_command(commands, "grade", run, TEXT, EXAMPLES)
-    parser.add_argument("file", metavar="FILE.py", type=Path, help="what it holds is run: read it first")
+    parser.add_argument("file", metavar="FILE.py", type=to_path, help="what it holds is run: read it first")
     parser.add_argument("--function", metavar="NAME", help="(default: my_conv2d)")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the results as autograders read them")
+    parser.add_argument("--json", metavar="FILE", type=to_path, help="write the results as autograders read them")
 
 
 def run(file: Path, function: str = "my_conv2d", json: Path | None = None) -> int:

@@ -139,7 +139,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     usual = Options()
     group = parser.add_argument_group("data")
     _choice(group, "--dataset", DATASETS, usual.dataset, "auto: Fashion-MNIST, or drawn silhouettes without it")
-    group.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with the data set's files")
+    group.add_argument("--data-dir", type=to_path, metavar="DIR", help="folder with the data set's files")
     group.add_argument("--limit", type=int, metavar="N", help="train on the first N images only, for a quick look")
 
     group = parser.add_argument_group("net (the chapter's exercises)")
@@ -176,7 +176,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _path(group: Any, flag: str, metavar: str, text: str) -> None:
-    group.add_argument(flag, type=Path, metavar=metavar, help=text)
+    group.add_argument(flag, type=to_path, metavar=metavar, help=text)
+
+
+def to_path(text: str) -> Path:
+    """A path from the command line; ~ is the home folder, also where the shell left it alone (--out=~/runs)."""
+    return Path(text).expanduser()
 
 
 def _choice(group: Any, flag: str, choices: tuple[str, ...], usual: str, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from tinycnn import checkpoint
 from tinycnn.checkpoint import Checkpoint
-from tinycnn.cli.options import DATASETS, DEVICES
+from tinycnn.cli.options import DATASETS, DEVICES, to_path
 from tinycnn.data import SHORT_NAMES, Dataset, load
 from tinycnn.data.dataset import DIGIT_CLASSES, FASHION_CLASSES
 from tinycnn.models import Net
@@ -39,16 +39,21 @@ def add_checkpoint(parser: Parser, optional: str = "") -> None:
     text = "a file that `tinycnn train --save` wrote"
     if optional:
         parser.add_argument(
-            "checkpoint", metavar="CHECKPOINT", type=Path, nargs="?", default=None, help=f"{text} (without: {optional})"
+            "checkpoint",
+            metavar="CHECKPOINT",
+            type=to_path,
+            nargs="?",
+            default=None,
+            help=f"{text} (without: {optional})",
         )
     else:
-        parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help=text)
+        parser.add_argument("checkpoint", metavar="CHECKPOINT", type=to_path, help=text)
 
 
 def add_data(parser: Parser) -> None:
     """The options that name a data set."""
     parser.add_argument("--dataset", choices=DATASETS, help="default: the one that the net was trained on")
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder with the data set's files")
+    parser.add_argument("--data-dir", type=to_path, metavar="DIR", help="folder with the data set's files")
 
 
 def add_device(parser: Parser) -> None:

@@ -11,6 +11,7 @@ from tinycnn import functional as F
 from tinycnn import no_grad
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import resolve_device, to_device
+from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import CLASSES, add_checkpoint, add_command, add_device, dataset_name, open_model
 from tinycnn.cli.photo import INVERT, contact_sheet, read_photo
 from tinycnn.data import scale
@@ -34,10 +35,10 @@ def add(commands: Any) -> None:
     """The command's parser."""
     parser = add_command(commands, "predict", run, TEXT, EXAMPLES)
     add_checkpoint(parser)
-    parser.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="photos of one object each")
+    parser.add_argument("images", metavar="IMAGE", type=to_path, nargs="+", help="photos of one object each")
     text = "dark objects on light ground become light on dark; auto: where the rim is light (default: auto)"
     parser.add_argument("--invert", choices=INVERT, help=text)
-    parser.add_argument("--show", type=Path, metavar="FILE.png", help="write a picture of what the net is shown")
+    parser.add_argument("--show", type=to_path, metavar="FILE.png", help="write a picture of what the net is shown")
     add_device(parser)
 
 

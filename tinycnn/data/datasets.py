@@ -22,6 +22,7 @@ from tinycnn.data.sources import (
     Folder,
     Source,
     cache_folder,
+    names_of,
     search_folders,
     verified,
 )
@@ -112,7 +113,8 @@ def _array(source: Source, name: str, data_dir: Folder | None, download: bool) -
     report = [f"{source.name}: there is no {name}(.gz) to use.", "Looked in:"]
     for folder in search_folders(source, data_dir):
         missing = 0
-        for path in (folder / f"{name}.gz", folder / name):
+        paths = [folder / called for called in names_of(name)]
+        for path in paths:
             try:
                 return verified(source, name, path)
             except (FileNotFoundError, NotADirectoryError):
@@ -121,7 +123,7 @@ def _array(source: Source, name: str, data_dir: Folder | None, download: bool) -
                 report.append(f"  {path}: {error.fact}")
             except OSError as error:
                 report.append(f"  {path}: cannot be read ({error.strerror})")
-        if missing == 2:
+        if missing == len(paths):
             report.append(f"  {folder}: not there")
 
     report.append("Tried to download:" if download else "Did not try to download (download=False).")

@@ -33,6 +33,11 @@ class Source:
     sha256: dict[str, str]  # file name: SHA-256 of the unpacked file
     by_hand: tuple[str, ...]  # how a person gets the files
 
+    @property
+    def torchvision(self) -> str:
+        """The folder that torchvision makes for it: FashionMNIST/raw."""
+        return f"{self.name.replace('-', '')}/raw"
+
 
 FASHION = Source(
     name="Fashion-MNIST",
@@ -91,9 +96,19 @@ def cache_folder() -> Path:
 
 
 def search_folders(source: Source, data_dir: Folder | None) -> list[Path]:
-    """The folders to look in, best first: data_dir, $TINYCNN_DATA, the user's cache, the system's folder."""
+    """The folders to look in, best first: data_dir, $TINYCNN_DATA, the user's cache, the system's folder.
+
+    In each of them also the dataset's own folder, and torchvision's where there is one.
+    """
     roots = [data_dir, os.environ.get("TINYCNN_DATA"), cache_folder(), *source.system_folders]
-    return [folder for root in roots if root for folder in (Path(root), Path(root) / source.folder)]
+    folders = [Path(root) / place for root in roots if root for place in ("", source.folder, source.torchvision)]
+    return [folder for folder in folders if not folder.match(source.torchvision) or folder.is_dir()]
+
+
+def names_of(name: str) -> list[str]:
+    """What a file may be called: train-images-idx3-ubyte or train-images.idx3-ubyte, packed or not."""
+    dotted = name.replace("-idx", ".idx")
+    return [f"{name}.gz", name, f"{dotted}.gz", dotted]
 
 
 def verified(source: Source, name: str, path: Path) -> npt.NDArray[np.uint8]:

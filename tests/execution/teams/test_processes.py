@@ -74,3 +74,29 @@ def test_a_model_that_keeps_what_could_change_unseen_is_refused_by_name():
     with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), "processes", 2, 2) as step:
         with pytest.raises(RuntimeError, match=r"their own cache of layer 0 \(Mine\), a dict"):
             step(*BATCH)
+
+
+def test_ctrl_c_is_the_calling_processs_affair():
+    with opened() as step:
+        os.kill(step._team[0][0].pid, signal.SIGINT)
+        step(*BATCH)
+        assert step._team[0][0].is_alive()
+
+
+def test_a_step_whose_worker_died_is_closed():
+    step = opened(3)
+    others = [process for process, _ in step._team[1:]]
+    os.kill(step._team[0][0].pid, signal.SIGKILL)
+    with pytest.raises(WorkerError):
+        step(*BATCH)
+    assert not step._team and not any(process.is_alive() for process in others)
+    with pytest.raises(RuntimeError, match="this step is closed, or a worker of it has died"):
+        step(*BATCH)
+
+
+def test_a_worker_that_does_not_listen_is_ended_all_the_same():
+    step = opened()
+    process = step._team[0][0]
+    os.kill(process.pid, signal.SIGSTOP)
+    step.close()
+    assert not process.is_alive()
