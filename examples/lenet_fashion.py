@@ -15,10 +15,10 @@ import sys
 import numpy as np
 
 from tinycnn import manual_seed, no_grad, tensor
-from tinycnn.backend import resolve_device, to_device
+from tinycnn.backend import resolve_device
 from tinycnn.cli.options import parse
 from tinycnn.cli.report import Report, clear_errors
-from tinycnn.data import Batches, load
+from tinycnn.data import load
 from tinycnn.execution import check_launch, job, make_step
 from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
@@ -45,14 +45,9 @@ def run(options, checkpoint):
     show_shapes(net)
     net.to(device)
 
-    images, labels = (to_device(array[: options.limit], device) for array in (train_set.images, train_set.labels))
-    batches = Batches(images, labels, options.batch_size, seed=options.seed)
-    images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
-    test_batches = Batches(images, labels, options.batch_size, shuffle=False)
-
+    batches, test_batches = options.batches(train_set, test_set, device)
     optimizer = SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
-    execution = options.execution, options.workers, options.micro_batch, options.engine
-    with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
+    with make_step(net, CrossEntropyLoss(), optimizer, *options.how) as step:
         print(f"training on {device}, {step.description}")
         report = Report(options, train_set, step, checkpoint)
         if options.report is not None:

@@ -11,8 +11,9 @@ from typing import Any
 
 from tinycnn import checkpoint
 from tinycnn.autograd.arguments import choice, integer, number
+from tinycnn.backend import to_device
 from tinycnn.checkpoint import Checkpoint, CheckpointError
-from tinycnn.data import SHORT_NAMES
+from tinycnn.data import SHORT_NAMES, Batches, Dataset
 from tinycnn.execution import ENGINES, STRATEGIES
 from tinycnn.models import POOLS
 from tinycnn.nn import ACTIVATIONS
@@ -74,6 +75,18 @@ class Options:
     def model(self) -> dict[str, Any]:
         """The arguments of models.LeNet."""
         return {name: getattr(self, name) for name in MODEL}
+
+    @property
+    def how(self) -> tuple[str, int | None, int | None, str]:
+        """How a step runs: make_step's arguments from `strategy` on."""
+        return self.execution, self.workers, self.micro_batch, self.engine
+
+    def batches(self, train_set: Dataset, test_set: Dataset, device: str) -> tuple[Batches, Batches]:
+        """The batches to train on, of the first `limit` images, and those to test on; both on the device."""
+        images, labels = (to_device(array[: self.limit], device) for array in (train_set.images, train_set.labels))
+        batches = Batches(images, labels, self.batch_size, seed=self.seed)
+        images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
+        return batches, Batches(images, labels, self.batch_size, shuffle=False)
 
     def as_dict(self) -> dict[str, Any]:
         """Every option, in values that JSON has."""

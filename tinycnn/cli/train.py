@@ -3,12 +3,12 @@
 from typing import Any
 
 from tinycnn import checkpoint, manual_seed
-from tinycnn.backend import resolve_device, to_device
+from tinycnn.backend import resolve_device
 from tinycnn.checkpoint import Checkpoint
 from tinycnn.cli.options import Options, add_arguments, resumed
 from tinycnn.cli.parser import add_command
 from tinycnn.cli.report import Report
-from tinycnn.data import Batches, load
+from tinycnn.data import load
 from tinycnn.execution import check_launch, job, make_step
 from tinycnn.explain import PageWriter
 from tinycnn.models import LeNet
@@ -52,14 +52,9 @@ def _train(options: Options, saved: Checkpoint | None) -> int:
     manual_seed(options.seed)
     net = LeNet(**options.model)
     net.to(device)
-    images, labels = to_device(train_set.images, device), to_device(train_set.labels, device)
-    batches = Batches(images[: options.limit], labels[: options.limit], options.batch_size, seed=options.seed)
-    images, labels = to_device(test_set.images, device), to_device(test_set.labels, device)
-    test_batches = Batches(images, labels, options.batch_size, shuffle=False)
-
+    batches, test_batches = options.batches(train_set, test_set, device)
     optimizer = SGD(net.parameters(), lr=options.lr, momentum=options.momentum)
-    execution = options.execution, options.workers, options.micro_batch, options.engine
-    with make_step(net, CrossEntropyLoss(), optimizer, *execution) as step:
+    with make_step(net, CrossEntropyLoss(), optimizer, *options.how) as step:
         print(f"training on {device}, {step.description}")
         report = Report(options, train_set, step, saved)
         if options.report is not None:
