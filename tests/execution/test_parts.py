@@ -173,3 +173,54 @@ def test_the_rows_of_a_batch_are_added_in_a_tree(rows):
         assert table[into] + table[row] == list(range(into, min(2 * row - into, rows)))
         table[into] += table[row]
     assert table[0] == list(range(rows))
+
+
+class Centred(nn.Module):
+    """Subtracts the mean over the batch: not separable, and says so by not declaring anything."""
+
+    def forward(self, x):
+        return x - x.mean(0, keepdims=True)
+
+
+class Square(nn.Module):
+    def forward(self, x):
+        return x * x
+
+
+class Cubed(nn.Module, per_example=True):
+    def forward(self, x):
+        return x * x * x
+
+
+OWN_LAYERS = (Centred, Square, Cubed, Remembering, BatchNorm)
+KNOWN_LAYERS = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, lambda: nn.Dropout(0.3), lambda: nn.Linear(8, 8))
+OWN_LOSSES = (LOSSES["sum"], LOSSES["weighted"], LOSSES["square of the mean"], lambda z, t: (z * z).mean())
+
+
+def random_model_and_loss(seed):
+    """Three layers between two linear ones, some of them of one's own, and a loss that may be so too."""
+    draw = np.random.default_rng(seed)
+    kinds = [draw.choice(OWN_LAYERS if draw.random() < 0.25 else KNOWN_LAYERS) for _ in range(3)]
+    random.manual_seed(seed)
+    model = net(*(kind() for kind in kinds), seed=seed)
+    return model, draw.choice(OWN_LOSSES) if draw.random() < 0.25 else nn.CrossEntropyLoss()
+
+
+@pytest.mark.parametrize("strategy", ["auto", *TEAMS])
+def test_fifty_random_models_learn_what_plain_learns_or_are_refused_with_the_reason(strategy, rng):
+    same = refused = 0
+    for seed in range(50):
+        batches = [batch(rng) for _ in range(3)]
+        expected, _ = steps("plain", *random_model_and_loss(seed), batches)
+        try:
+            found, _ = steps(strategy, *random_model_and_loss(seed), batches)
+        except RuntimeError as error:
+            assert strategy != "auto" and (
+                "forward changes seen" in str(error) or "differs from the whole" in str(error)
+            )
+            refused += 1
+            continue
+        same += 1
+        for a, b in zip(found, expected, strict=True):
+            assert_close(a, b, 1e-8, 1e-10)
+    assert same >= 20 and (refused == 0 if strategy == "auto" else refused >= 8)
