@@ -227,6 +227,7 @@ def test_what_train_ch6_trains_on(kind, lenet, few_images):
 
 
 def test_evaluation_lets_dropout_pass_and_leaves_the_modes_as_they_were(few_images):
+    tinycnn.manual_seed(1)
     net = nn.Sequential(nn.Flatten(), nn.Dropout(1.0), nn.Linear(784, 10))  # in training all is dropped
     net[2].eval()
     loader = d2l.load_data_fashion_mnist(batch_size=50)[1]
