@@ -12,14 +12,17 @@ import sys
 import time
 from pathlib import Path
 
+import fake_nccl
 import numpy as np
 
 from tinycnn import cli, nn, optim, random
+from tinycnn.backend import to_device
 from tinycnn.checkpoint import load
 from tinycnn.data import Batches, datasets
 from tinycnn.data.idx import idx_header, idx_sha256
 from tinycnn.data.sources import TEST_FILES, TRAIN_FILES
 from tinycnn.execution import RankError, job, make_step
+from tinycnn.execution.teams import links
 from tinycnn.execution.teams import world as worlds
 from tinycnn.execution.teams.world import world
 from tinycnn.models import LeNet
@@ -78,7 +81,7 @@ def data(rng, n, shape=(2, 6, 8)):
 
 def digest(model, optimizer):
     """Every bit that training changes."""
-    arrays = [p.data for p in model.parameters()] + [v for k, v in optimizer.state_dict().items() if v is not None]
+    arrays = [p.numpy() for p in model.parameters()] + [v for k, v in optimizer.state_dict().items() if v is not None]
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()[:16], random.get_state()
 
 
@@ -91,28 +94,41 @@ CASES = [
     {"n": 70, "lenet": True},  # by stages, which cannot read the other net
     {"n": 200},
 ]
+GPU_CASES = [CASES[k] for k in (0, 1, 2, 4)]
 
 
-def bits(strategy, workers=None):
+def bits(strategy, workers=None, device="cpu", cases=CASES):
     """Of each case, what three steps and an evaluation return, and the bits that they leave behind."""
     found = []
-    for case in CASES:
+    for case in cases:
         rng = np.random.default_rng(len(found))
         random.manual_seed(5)
         lenet, shape = case.get("lenet"), (1, 28, 28) if case.get("lenet") else (2, 6, 8)
         model = LeNet() if lenet else net(case.get("dtype", np.float32), case.get("dropout", 0.0))
-        optimizer = optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        optimizer = optim.SGD(model.to(device).parameters(), lr=0.1, momentum=0.9)
         if strategy == "ranks" and world().rank:  # the others take over what rank 0 has
             random.manual_seed(world().rank)
             for p in model.parameters():
                 p.data += 1
-        loss = nn.CrossEntropyLoss(**case.get("loss", {}))
+        loss = nn.CrossEntropyLoss(**case.get("loss", {})).to(device)
         with make_step(model, loss, optimizer, strategy, workers, case.get("micro_batch")) as step:
-            assert (", not stages" in step.description) != bool(lenet)
-            results = [step(*data(rng, case["n"], shape)) for _ in range(3)]
-            results.append(step.evaluate(*data(rng, case["n"] + 1, shape)))
+            assert device == "gpu" or (", not stages" in step.description) != bool(lenet)
+            batches = [data(rng, case["n"] + (k == 3), shape) for k in range(4)]
+            batches = [[to_device(array, device) for array in batch] for batch in batches]
+            results = [step(*batch) for batch in batches[:3]] + [step.evaluate(*batches[3])]
         found.append([results, digest(model, optimizer)])
     return found
+
+
+def gpu_bits(link):
+    """The bits of some cases on GPUs that talk as they are told to, and what the step says of that."""
+    fake_nccl.install(available=link != "memory")
+    if link == "nccl":  # each emulated GPU is the only one of its process, and sits where all others sit
+        links.gpu_address = lambda: f"0000:{world().rank:02}:00.0"
+    model = net().to("gpu")
+    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), "ranks") as step:
+        words = step.description.split(", GPUs ")[1]
+    return words, bits("ranks", device="gpu", cases=GPU_CASES)
 
 
 def epochs(strategy, workers=None):

@@ -3,7 +3,7 @@ import types
 
 import pytest
 
-from tinycnn.backend import DeviceError, cupy_problem, device_of, resolve_device
+from tinycnn.backend import DeviceError, cupy_problem, device_of, devices, resolve_device
 from tinycnn.backend.devices import cupy, is_cupy
 
 
@@ -24,6 +24,18 @@ def broken_cupy(monkeypatch):
         monkeypatch.setitem(sys.modules, "cupy", module)
 
     return install
+
+
+def test_processes_of_one_machine_take_its_gpus_in_turns(monkeypatch, broken_cupy):
+    taken = []
+    broken_cupy(kernel=3, count=lambda: 4)
+    device = lambda number: types.SimpleNamespace(use=lambda: taken.append(number))  # noqa: E731
+    monkeypatch.setattr(sys.modules["cupy"].cuda, "Device", device, raising=False)
+    for turn in (0, 1, 3, 4, 6):
+        monkeypatch.setattr(devices, "_turn", 0)
+        devices.take_turn(turn)
+        assert cupy_problem() is None
+    assert taken == [1, 3, 0, 2]  # the first keeps the one it has
 
 
 def raising(error):

@@ -11,6 +11,9 @@ DEVICES = {"cpu": "cpu", "gpu": "gpu", "cuda": "gpu", "cuda:0": "gpu"}  # by eve
 CUDA12, CUDA13 = 'pip install "tinycnn[cuda12]"', 'pip install "tinycnn[cuda13]"'
 
 
+_turn = 0  # of the processes of this machine that share its GPUs, which this one is
+
+
 class DeviceError(RuntimeError):
     """The device that was asked for cannot be used; the message says why and what mends it."""
 
@@ -33,6 +36,18 @@ def is_cupy(x: object) -> bool:
     return cp is not None and isinstance(x, cp.ndarray)
 
 
+def take_turn(turn: int) -> None:
+    """Tell which of a machine's processes this one is, from 0: each takes the GPU of that number, in turns."""
+    global _turn
+    _turn = turn
+
+
+def gpu_address() -> str:
+    """Where the current GPU sits in this machine, its address on the PCI bus."""
+    address: str = cupy().cuda.Device().pci_bus_id
+    return address
+
+
 def cupy_problem() -> str | None:
     """Why the GPU cannot be used, in words that say how to mend it; None where it can.
 
@@ -42,6 +57,8 @@ def cupy_problem() -> str | None:
         cp = cupy()
         if not cp.is_available():
             return _no_device(cp)
+        if _turn:
+            cp.cuda.Device(_turn % cp.cuda.runtime.getDeviceCount()).use()
         if int(cp.arange(3).sum()) != 3:
             return "GPU: a first kernel ran but summed 0 + 1 + 2 wrongly; check the card with nvidia-smi"
     except DeviceError as error:

@@ -50,11 +50,13 @@ def make_step(
     for an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or
     stages cannot compute it; RuntimeError where the strategy cannot run here, with the reason.
     """
+    on_gpu = optimizer.params[0].device == "gpu"
+    if on_gpu and engine == "stages":
+        raise UnsupportedModel('stages: they compute on the CPU, and the parameters are on the GPU; use engine="tape"')
     if engine not in ("auto", *ENGINES):
         raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
     if strategy not in STRATEGIES:
         raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
-    on_gpu = optimizer.params[0].device == "gpu"
     if strategy == "auto" and on_gpu:
         return _fastest_on_gpu(model, loss, optimizer)
     strategy, reason = _fastest(model, loss, workers) if strategy == "auto" else (strategy, "")
@@ -63,7 +65,7 @@ def make_step(
     elif strategy == "graph":
         step = GraphStep(model, loss, optimizer)
     else:
-        made, doubt = _engine(model, loss, engine)
+        made, doubt = _engine(model, loss, "tape" if on_gpu and engine == "auto" else engine)
         reason += doubt
         if workers is None and strategy != "ranks":
             workers = cores()

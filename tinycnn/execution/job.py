@@ -4,6 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
+from tinycnn.backend.devices import take_turn
 from tinycnn.execution.teams.launcher import launched
 from tinycnn.execution.teams.world import world
 
@@ -16,7 +17,8 @@ def job() -> Iterator[None]:
             main()
 
     Where a launcher has started several, it starts MPI and lets rank 0 alone print: what others write to the output
-    stream is dropped.  An error on one rank ends them all, with its traceback.  Elsewhere it does nothing.
+    stream is dropped; of a machine's GPUs each rank gets one.  An error on one rank ends them all, with its traceback.
+    Elsewhere it does nothing.
     """
     launch = launched()
     if launch is None or launch.size == 1:
@@ -26,6 +28,7 @@ def job() -> Iterator[None]:
         ranks = world()
     except RuntimeError as error:
         raise RuntimeError(f"{launch.by} has started this program {launch.many}.  {error}") from error
+    take_turn(ranks.turn)
     try:
         with contextlib.ExitStack() as output:
             if ranks.rank:

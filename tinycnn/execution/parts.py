@@ -19,7 +19,7 @@ import numpy as np
 
 from tinycnn import random
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, to_numpy
+from tinycnn.backend import Array, array_module, to_numpy
 from tinycnn.backend.memory import keep_freed_memory
 from tinycnn.execution.blas import single_threaded_blas
 from tinycnn.execution.engines.engine import Engine, note_type
@@ -51,6 +51,8 @@ class PartsStep(Step):
     held against the whole batch's at steps 1, 2, 4, 8, ...: RuntimeError where they differ, before anything is learnt.
     """
 
+    devices: tuple[str, ...] = ("cpu",)  # where the parameters may be
+
     def __init__(
         self,
         model: Module,
@@ -67,11 +69,13 @@ class PartsStep(Step):
         self.workers = workers
         self.params = optimizer.params
         kinds = {(p.device, str(p.dtype)) for p in self.params}
-        if len(kinds) != 1 or self.params[0].device != "cpu":
+        if len(kinds) != 1 or self.params[0].device not in self.devices:
+            places = " or ".join(self.devices).upper()
             raise ValueError(
-                f"make_step: {self.strategy} runs on the CPU with parameters of one dtype, got {sorted(kinds)}; "
+                f"make_step: {self.strategy} runs on the {places} with parameters of one dtype, got {sorted(kinds)}; "
                 'move the model with .to("cpu"), or use strategy "plain"'
             )
+        self.xp = array_module(self.params[0].data)
         self.doubt = why_not_separable(model, loss)
         self.steps = 0
         self.new_engine: Callable[[], Engine] = lambda: engine(model, loss, self.params)
@@ -86,7 +90,8 @@ class PartsStep(Step):
     def flat(self, rows: int | None = None) -> Array:
         """A new array (P,), or (rows, P): room for all parameters, one after the other."""
         P = sum(p.numel() for p in self.params)
-        return np.zeros(P if rows is None else (rows, P), self.params[0].dtype)
+        zeros: Array = self.xp.zeros(P if rows is None else (rows, P), self.params[0].dtype)
+        return zeros
 
     def split(self, row: Array) -> list[Array]:
         """A flat row (P,) as views of the parameters' shapes."""
@@ -126,7 +131,7 @@ class PartsStep(Step):
             with random.at(job.random, part.start):
                 engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
                 note["calls"] = random.get_state()[1] - job.random[1]
-            note["norm"] = np.linalg.norm(table[k]) if self.doubt else 0.0
+            note["norm"] = float(self.xp.linalg.norm(table[k])) if self.doubt else 0.0
 
     def add_up(self, table: Array) -> None:
         """Sum the rows of a batch's table (K, P) into `total`; the table is used up."""
@@ -136,7 +141,7 @@ class PartsStep(Step):
 
     def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
         size = self.part_size(x)
-        job = Job(len(y), size, train, random.get_state(), shares(self.loss, y, cut_into(size, len(y))))
+        job = Job(len(y), size, train, random.get_state(), shares(self.loss, to_numpy(y), cut_into(size, len(y))))
         before = Snapshot(self.model, self.loss) if self.doubt else None
         table, notes = self.run_parts(x, y, job)
         if before is not None and (change := next(before.changes(), None)):
@@ -177,11 +182,11 @@ class PartsStep(Step):
         whole, note = self.flat(), self.new_notes(1)[0]
         with random.at(random.get_state(), 0):
             TapeEngine(self.model, self.loss, self.params).train(x, y, 1.0, self.split(whole), note)
-        allowed = ROUNDING * np.finfo(whole.dtype).eps * norms
-        if not (off := np.linalg.norm(self.total - whole)) <= allowed:
+        allowed, norm = ROUNDING * np.finfo(whole.dtype).eps * norms, float(self.xp.linalg.norm(whole))
+        if not (off := float(self.xp.linalg.norm(self.total - whole))) <= allowed:
             raise RuntimeError(
                 f"step: computed in parts, the gradient differs from the whole batch's by {off:.3g} "
-                f"(its norm is {np.linalg.norm(whole):.3g}, rounding explains {allowed:.1g}); {self.doubt}: "
+                f"(its norm is {norm:.3g}, rounding explains {allowed:.1g}); {self.doubt}: "
                 'use strategy "plain", which computes the batch in one piece; nothing was learnt in this step'
             )
 

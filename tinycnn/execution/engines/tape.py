@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from tinycnn.autograd.tape import Leaf, run_backward
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array
+from tinycnn.backend import Array, array_module
 from tinycnn.execution.engines.engine import MOST, counted
 from tinycnn.execution.step import Loss, as_input, count_correct, evaluate_whole
 from tinycnn.nn import Module
@@ -39,10 +37,11 @@ class TapeEngine:
             gradient[...] = 0
         logits = self.model(as_input(x, self.params[0]))
         loss = self.loss(logits, y)
-        note["loss"], note["correct"] = counted(loss.data, share), count_correct(logits, y)
+        note["loss"] = float(counted(loss.data, share))  # waits for a GPU
+        note["correct"] = int(count_correct(logits, y))
         if loss.grad_fn is not None and share:
-            run_backward(loss.grad_fn, np.full_like(loss.data, share), deposit)
+            run_backward(loss.grad_fn, array_module(loss.data).full_like(loss.data, share), deposit)
 
     def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
-        summed, note["correct"] = evaluate_whole(self.model, self.loss, self.params[0], x, y)
-        note["loss"] = counted(summed / len(y), share)
+        summed, correct = evaluate_whole(self.model, self.loss, self.params[0], x, y)
+        note["loss"], note["correct"] = float(counted(summed / len(y), share)), int(correct)

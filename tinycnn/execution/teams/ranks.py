@@ -15,6 +15,8 @@ The bits are those of one process, whatever the number of ranks: the batch is cu
 neighbouring parts, and the sum is the tree of parts.py, of which a rank with several parts adds up its own branches
 before they travel.  An allreduce of MPI or NCCL promises no order.
 
+On GPUs, one a rank, all this happens on the GPUs, but for the records of losses and what ranks compare (links.py).
+
 Every rank has the whole data set, and draws every batch from the seed that all share, so that an epoch is exactly
 the data set.  Nothing is taken on trust: what ranks must have in common is compared before it is used.
 """
@@ -30,13 +32,14 @@ import numpy as np
 
 import tinycnn
 from tinycnn import random
-from tinycnn.backend import Array
+from tinycnn.backend import Array, to_numpy
 from tinycnn.data import Batches
 from tinycnn.execution.engines.engine import MOST, Engine
 from tinycnn.execution.parts import Job, PartsStep, additions
 from tinycnn.execution.separable import SIMPLE, Snapshot
 from tinycnn.execution.step import Course, Loss, Swept
 from tinycnn.execution.teams.launcher import check_launch
+from tinycnn.execution.teams.links import Link, gpus
 from tinycnn.execution.teams.world import START, RankError, world
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
@@ -68,7 +71,7 @@ def plan(parts: int, ranks: int) -> Plan:
 
 
 class RanksStep(PartsStep):
-    """This rank computes its parts in the calling thread; as many ranks as cores, no threads, no forked processes.
+    """This rank computes its parts in the calling thread; as many ranks as cores or GPUs; no threads, no forks.
 
     The same program runs on every rank.  Before the first batch all take over rank 0's parameters, optimiser and
     random numbers; RankError where model, loss or settings differ, where ranks come with different batches, and,
@@ -76,6 +79,7 @@ class RanksStep(PartsStep):
     """
 
     strategy = "ranks"
+    devices = "cpu", "gpu"
 
     def __init__(
         self,
@@ -98,6 +102,10 @@ class RanksStep(PartsStep):
         self._digests: dict[tuple[int, int], tuple[object, bytes]] = {}  # of data by their ids, and those alive
         places, library = self.world.places(), self.world.library()
         self.description = f"ranks: {self.engine.name}, parts of {micro_batch or MOST} on {places}, {library}"
+        self.link: Link = self.world
+        if self.params[0].device == "gpu":
+            self.link = gpus(self.world)
+            self.description += f", GPUs {self.link.name}"
 
     @property
     def leads(self) -> bool:
@@ -133,7 +141,7 @@ class RanksStep(PartsStep):
 
     def _check_batch(self, x: Array, y: Array, job: Job) -> None:
         """RankError unless all ranks are at the same step with the same labels."""
-        look = f"{x.shape[1:]} {x.dtype} {y.dtype}".encode() + y.tobytes()
+        look = f"{x.shape[1:]} {x.dtype} {y.dtype}".encode() + to_numpy(y).tobytes()
         everyones = self.world.gather(np.array([self.steps, job.train, len(y), job.size, zlib.crc32(look)]))
         if who := [self.world.name(int(r)) for r in np.flatnonzero((everyones != everyones[0]).any(1))]:
             raise RankError(
@@ -151,17 +159,17 @@ class RanksStep(PartsStep):
         travelled = [row for of_one_rank in rows for row in of_one_rank]
         place = {row: i for i, row in enumerate(travelled)}
         mine = self.slices[rank]
-        pieces = np.empty((len(travelled), mine.stop - mine.start), table.dtype)
+        pieces = self.xp.empty((len(travelled), mine.stop - mine.start), table.dtype)
         received = {r: pieces[place[rows[r][0]] :][: len(rows[r])] for r in range(self.world.size) if rows[r]}
         if rows[rank]:
             received.pop(rank)[...] = table[rows[rank], mine]
-        self.world.exchange({r: table[rows[rank], self.slices[r]] for r in others} if rows[rank] else {}, received)
+        self.link.exchange({r: table[rows[rank], self.slices[r]] for r in others} if rows[rank] else {}, received)
         for into, row in late:
             pieces[place[into]] += pieces[place[row]]
         self.total[mine] = pieces[0]
         parts_of_total = {r: self.total[self.slices[r]] for r in range(self.world.size)}
         own = parts_of_total.pop(rank)
-        self.world.exchange(dict.fromkeys(others, own), parts_of_total)
+        self.link.exchange(dict.fromkeys(others, own), parts_of_total)
 
     # -- what ranks have in common
 
@@ -203,7 +211,7 @@ class RanksStep(PartsStep):
                 "the batches' size, order or number": how,
                 "the epochs and batches that are done": course and (course.epoch, course.batch),
                 "the optimiser's settings": self._settings(),
-                "the parameters": b"".join(p.data.tobytes() for p in self.params),
+                "the parameters": b"".join(to_numpy(p.data).tobytes() for p in self.params),
             }
         )
 
@@ -213,7 +221,7 @@ class RanksStep(PartsStep):
         if key not in self._digests:
             whole = sha256(f"{arrays[0].shape} {arrays[0].dtype} {arrays[1].dtype}".encode())
             for array in arrays:
-                whole.update(np.ascontiguousarray(array).data)
+                whole.update(np.ascontiguousarray(to_numpy(array)).data)
             self._digests[key] = arrays, whole.digest()
         return self._digests[key][1]
 

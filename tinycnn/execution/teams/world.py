@@ -59,7 +59,7 @@ class World:
     def __init__(self) -> None:
         launch = launched()
         # MPI starts when all ranks have come, and waits for ever for one that ended before: no Python runs meanwhile
-        with _no_longer_than(START if launch is not None and launch.size != 1 else math.inf):
+        with no_longer_than(START if launch is not None and launch.size != 1 else math.inf):
             self.mpi = _mpi()
             self.comm = self.mpi.COMM_WORLD.Dup()  # messages of its own, which no other user of MPI can take
         self.rank, self.size = int(self.comm.rank), int(self.comm.size)
@@ -83,6 +83,11 @@ class World:
     def name(self, rank: int) -> str:
         """As people call a rank: "rank 2 on node7"."""
         return f"rank {rank} on {self.hosts[rank]}"
+
+    @property
+    def turn(self) -> int:
+        """The number of this rank among those of its host, from 0."""
+        return self.hosts[: self.rank].count(self.hosts[self.rank])
 
     def places(self) -> str:
         """How many ranks there are, and where: "4 ranks on 2 hosts (node1 3, node2 1)"."""
@@ -176,7 +181,7 @@ class World:
 
 
 @contextmanager
-def _no_longer_than(seconds: float) -> Iterator[None]:
+def no_longer_than(seconds: float) -> Iterator[None]:
     """End this process, with a traceback, where the block takes longer, whatever it waits for."""
     if seconds < math.inf:
         faulthandler.dump_traceback_later(seconds, exit=True, file=sys.__stderr__ or sys.stderr)
