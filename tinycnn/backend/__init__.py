@@ -21,7 +21,7 @@ from tinycnn.backend.arrays import (
 )
 from tinycnn.backend.devices import DEVICES, DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
-from tinycnn.backend.memory import aligned, set_workspace_limit, workspace_limit
+from tinycnn.backend.memory import aligned, aligned_rows, set_workspace_limit, workspace_limit
 from tinycnn.backend.products import gemm, gemm_sum
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Array",
     "DeviceError",
     "aligned",
+    "aligned_rows",
     "array_module",
     "as_array",
     "batch_first",

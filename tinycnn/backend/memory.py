@@ -59,3 +59,15 @@ def aligned(shape: tuple[int, ...], dtype: Any, value: float | None = None) -> A
     if value is not None:
         x[...] = value
     return x
+
+
+def aligned_rows(shape: tuple[int, ...], dtype: Any, value: float | None = None) -> Array:
+    """As `aligned`, for a stack of matrices (..., M, N): rows an odd number of cache lines apart.
+
+    Why: a cache finds a place for a line by some bits of its address.  Rows that are 4 KiB apart agree in all of them,
+    so that a few push each other out; a product of 32 x 400 by 400 x 1,024 runs at half its speed.
+    """
+    per_line = LINE // np.dtype(dtype).itemsize
+    *front, N = shape
+    lines = -(-N // per_line) | 1
+    return aligned((*front, lines * per_line), dtype, value)[..., :N]

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinycnn.backend import Array, aligned, gemm, gemm_sum, strided
+from tinycnn.backend import Array, aligned, aligned_rows, gemm, gemm_sum, strided
 from tinycnn.execution.engines.stages.activations import ACTIVATIONS
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
 from tinycnn.execution.engines.stages.tail import Tail, as_products
@@ -42,14 +42,14 @@ class Columns:
         if (KH, KW, SW) == (1, 1, 1) and not ones:  # the image is its own columns
             self.cols, self.copies = strided(image, (G, OH, C, OW * N), (g, h * SH, c, n)), []
             return
-        shifted = aligned((G, H, R, OW * N), x.dtype, 1)
+        shifted = aligned_rows((G, H, R, OW * N), x.dtype, 1)
         window = strided(image, (G, H, C, KW, OW, N), (g, h, c, w * DW, w * SW, n))
         self.copies = [(shifted[:, :, : C * KW].reshape(G, H, C, KW, OW, N), window)]  # (to, from)
         g, h, r, n = shifted.strides
         if DH == 1:
             self.cols = strided(shifted, (G, OH, KH * R, OW * N), (g, h * SH, r, n))
         else:  # dilated rows are not neighbours in memory
-            self.cols = aligned((G, OH, KH * R, OW * N), x.dtype)
+            self.cols = aligned_rows((G, OH, KH * R, OW * N), x.dtype)
             rows = strided(shifted, (G, OH, KH, R, OW * N), (g, h * SH, h * DH, r, n))
             self.copies.append((self.cols.reshape(rows.shape), rows))
 
@@ -199,7 +199,7 @@ class DataByRows(DataGradient):
         super().__init__(stage, A, x)
         (G, O, OH, OW, N), KH, H = z.shape, stage.kernel[0], stage.takes[1]
         frame = KH - 1 - stage.padding[0]
-        framed = aligned((G, OH + 2 * frame, O, OW * N), x.dtype, 0)
+        framed = aligned_rows((G, OH + 2 * frame, O, OW * N), x.dtype, 0)
         inner = framed[:, frame : frame + OH]  # (G, OH, O, OW*N)   here O counts the filters of one group
         self.dz = inner.swapaxes(1, 2).reshape(G, O, OH, OW, N)
         self.neighbours = strided(framed, (G, H, KH * O, OW * N), framed.strides)
