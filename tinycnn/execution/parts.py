@@ -104,7 +104,7 @@ class PartsStep(Step):
             return self.micro_batch
         self.engine.begin()
         fitting = self.engine.fitting(x)
-        return min(fitting, max(LEAST if fitting >= LEAST else LEAST_LARGE, -(-len(x) // PARTS)))
+        return min(fitting, max(LEAST if fitting >= 2 * LEAST else LEAST_LARGE, -(-len(x) // PARTS)))
 
     def new_notes(self, parts: int) -> Array:
         """A record for each part."""

@@ -68,12 +68,12 @@ class Conv(PartStage):
         self.activation = ACTIVATIONS[stage.activation]
         (O, C, KH, KW), G, (_, OH, OW), N = self.weight.shape, stage.groups, stage.sums, x.images
         adds = self.bias is not None or x.shift != 0
-        self.ones = adds and C * KW >= ROWS_PER_ONE
+        pooled, maximum = stage.pooling != "NO_POOL", stage.pooling == "MAXIMUM"
+        self.ones = adds and C * KW >= ROWS_PER_ONE and not maximum  # behind which there is less to pass over
         self.columns = Columns(stage, x, self.ones)
         mean = 1 / np.prod(stage.window) if stage.pooling == "AVERAGE" else 1.0
         scale = float(self.activation.scale * mean)  # the buffer holds sums
         self.out = Values(stage.gives, N, x.dtype, scale, self.activation.shift, frame)
-        pooled = stage.pooling != "NO_POOL"
         self.y = _grouped(self.out.y, G)  # (G, O/G, ..., N)
         self.z = aligned((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
         self.A = aligned((G, 1, O // G, KH, C * KW + self.ones), x.dtype, 0)

@@ -17,7 +17,7 @@ from tinycnn.execution.step import Loss
 from tinycnn.functional import cross_entropy
 from tinycnn.nn import CrossEntropyLoss, Module
 
-CACHE = 4 << 20  # bytes of a part's largest map; measured on images of 28 to 256 pixels
+CACHE = 8 << 20  # bytes of a part's largest map; measured on images of 28 to 256 pixels, of 6 to 128 filters
 FEW = 8  # images; NumPy's inner loops run over so many at least
 MOST_NETS = 4  # kept at a time; a run has two sizes of parts for training, and perhaps others for evaluation
 

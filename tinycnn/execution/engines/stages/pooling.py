@@ -7,15 +7,15 @@ What the windows leave over at the lower and right edge, where they do not fill 
 
 import numpy as np
 
-from tinycnn.backend import Array, aligned, strided
+from tinycnn.backend import Array, aligned
 from tinycnn.execution.engines.stages.values import Scratch, Two
 
 
 def windows_of(z: Array, window: Two) -> Array:
     """The map z (..., H, W, N) by windows: (..., OH, KH, OW, KW, N), a view."""
     *front, H, W, N = z.shape
-    (KH, KW), (h, w, n) = window, z.strides[-3:]
-    return strided(z, (*front, H // KH, KH, W // KW, KW, N), (*z.strides[:-3], h * KH, h, w * KW, w, n))
+    (KH, KW), OH, OW = window, H // window[0], W // window[1]
+    return z[..., : OH * KH, : OW * KW, :].reshape(*front, OH, KH, OW, KW, N)  # axes are cut, and nothing moves
 
 
 def clear_rest(z: Array, window: Two) -> None:
@@ -53,7 +53,7 @@ class MaxPool:
         self.rows = aligned((KH, *front, OH, OW, N), z.dtype)  # the largest of each row of a window
         self.top = aligned((*front, OH, OW, N), z.dtype)  # and of all rows
         self.won = aligned(self.top.shape, bool)
-        self.left, self.share, self.mine = scratch(3, *self.top.shape)
+        self.share, self.mine = scratch(2, *self.top.shape)
 
     def forward(self, y: Array, train: bool) -> None:
         """Into y (..., OH, OW, N): first the columns of each row of a window, then the rows."""
@@ -65,15 +65,17 @@ class MaxPool:
             np.copyto(y, self.top)  # y goes through an activation, and backward has to find the winners
 
     def backward(self, dy: Array, dz: Array) -> None:
-        """dy (..., OH, OW, N) to the winners: first to a row of each window, then to a pixel; dz may be z itself."""
-        into, (KH, _), left, share = windows_of(dz, self.window), self.window, self.left, self.share
-        np.copyto(left, dy)  # what no earlier row has won
+        """dy (..., OH, OW, N) to the winners: first to a row of each window, then to a pixel.
+
+        dz may be z itself, and dy is used up: what is left in it no earlier row has won.
+        """
+        into, (KH, _), share = windows_of(dz, self.window), self.window, self.share
         for u in range(KH - 1):
             np.equal(self.rows[u], self.top, out=self.won)
-            np.multiply(left, self.won, out=share)
-            np.subtract(left, share, out=left)
+            np.multiply(dy, self.won, out=share)
+            np.subtract(dy, share, out=dy)
             self._along(u, share, into)
-        self._along(KH - 1, left, into)
+        self._along(KH - 1, dy, into)
         clear_rest(dz, self.window)
 
     def _along(self, u: int, share: Array, into: Array) -> None:
@@ -82,9 +84,10 @@ class MaxPool:
         for v in range(KW - 1):
             np.equal(z[..., v, :], self.rows[u], out=self.won)
             np.multiply(share, self.won, out=self.mine)  # here, not in dz, whose pixels are not neighbours
-            np.subtract(share, self.mine, out=share)
             np.copyto(dz[..., v, :], self.mine)
-        np.copyto(dz[..., KW - 1, :], share)
+            np.subtract(share, self.mine, out=share if v < KW - 2 else dz[..., KW - 1, :])
+        if KW == 1:
+            np.copyto(dz[..., 0, :], share)
 
 
 def _combine(function: np.ufunc, parts: list[Array], out: Array) -> None:

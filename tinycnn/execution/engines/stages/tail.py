@@ -23,7 +23,8 @@ class Tail:
         self.activation = ACTIVATIONS[stage.activation]
         self.max = MaxPool(z, stage.window, scratch) if stage.pooling == "MAXIMUM" else None
         self.sum = SumPool(z, stage.window, scratch) if stage.pooling == "AVERAGE" else None
-        self.ones = aligned((z.shape[3] * z.shape[4],), z.dtype, 1)  # a product with them is a sum, at twice the speed
+        *_, OW, N = z.shape if self.max is None else y.shape
+        self.ones = aligned((OW * N,), z.dtype, 1)
 
     def forward(self, train: bool) -> None:
         if self.max is not None:  # the maximum first: neither bias nor activation changes who it is
@@ -38,9 +39,12 @@ class Tail:
     def backward(self, d: Array, dz: Array, dB: Array | None) -> None:
         """From d, the gradient of y, to dz, that of z, and dB, that of B; dz may be z itself, and y is used up."""
         if self.max is not None:
-            self.activation.back(self.y, d, self.y)
-            self.max.backward(self.y, dz)
-        elif self.sum is not None:
+            dm = self.y  # in place
+            self.activation.back(self.y, d, dm)
+            self._add_up(dm, dB)  # each number goes to one winner, and so all have the same sum
+            self.max.backward(dm, dz)
+            return
+        if self.sum is not None:
             spread, d = windows_of(dz, self.window), d[:, :, :, None, :, None]  # (G, O, OH/KH, KH, OW/KW, KW, N)
             if self.activation.slope is None:
                 np.copyto(spread, d)
@@ -50,8 +54,12 @@ class Tail:
             clear_rest(dz, self.window)
         else:
             self.activation.back(self.y, d, dz)
+        self._add_up(dz, dB)
+
+    def _add_up(self, d: Array, dB: Array | None) -> None:
+        """dB = the sum of d (G, O, OH, OW, N) over all but the filters; as a product it has twice the speed."""
         if dB is not None:
-            np.add.reduce(np.matmul(as_products(dz), self.ones), axis=1, out=dB)
+            np.add.reduce(np.matmul(as_products(d), self.ones), axis=1, out=dB)
 
 
 def as_products(z: Array) -> Array:
