@@ -128,21 +128,27 @@ class RanksStep(PartsStep):
             warnings.warn(text, RuntimeWarning, stacklevel=4)
         if job.train and len(self._table) < K:
             self._table = self.flat(rows=K)
+        everyones = self._compared(x, y, job)
         self.work(self.engine, blocks[rank], x, y, job, self._table, notes)
-        self._check_batch(x, y, job)
+        self._check_batch(everyones())
         records = {r: notes[block.start : block.stop] for r, block in enumerate(blocks) if block}
         mine = records.pop(rank, None)
-        self.world.exchange({} if mine is None else dict.fromkeys(self.world.others, mine), records)
+        self._records = self.world.begin({} if mine is None else dict.fromkeys(self.world.others, mine), records)
+        if not job.train:
+            self._records()  # else they come with the gradients
         return self._table[:K], notes
 
     def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
         self._make_alike()
         return super()._run(x, y, train)
 
-    def _check_batch(self, x: Array, y: Array, job: Job) -> None:
-        """RankError unless all ranks are at the same step with the same labels."""
+    def _compared(self, x: Array, y: Array, job: Job) -> Callable[..., Array]:
+        """What all ranks' batches look like; it travels while they compute."""
         look = f"{x.shape[1:]} {x.dtype} {y.dtype}".encode() + to_numpy(y).tobytes()
-        everyones = self.world.gather(np.array([self.steps, job.train, len(y), job.size, zlib.crc32(look)]))
+        return self.world.begin_gather(np.array([self.steps, job.train, len(y), job.size, zlib.crc32(look)]))
+
+    def _check_batch(self, everyones: Array) -> None:
+        """RankError unless all ranks are at the same step with the same labels."""
         if who := [self.world.name(int(r)) for r in np.flatnonzero((everyones != everyones[0]).any(1))]:
             raise RankError(
                 f"ranks: {', '.join(who)} came with another batch than {self.world.name(0)} in step {self.steps + 1}; "
@@ -163,13 +169,15 @@ class RanksStep(PartsStep):
         received = {r: pieces[place[rows[r][0]] :][: len(rows[r])] for r in range(self.world.size) if rows[r]}
         if rows[rank]:
             received.pop(rank)[...] = table[rows[rank], mine]
-        self.link.exchange({r: table[rows[rank], self.slices[r]] for r in others} if rows[rank] else {}, received)
+        left = slice(rows[rank][0], rows[rank][0] + 1) if len(rows[rank]) == 1 else rows[rank]  # one is not copied
+        self.link.exchange({r: table[left, self.slices[r]] for r in others} if rows[rank] else {}, received)
         for into, row in late:
             pieces[place[into]] += pieces[place[row]]
         self.total[mine] = pieces[0]
         parts_of_total = {r: self.total[self.slices[r]] for r in range(self.world.size)}
         own = parts_of_total.pop(rank)
         self.link.exchange(dict.fromkeys(others, own), parts_of_total)
+        self._records()
 
     # -- what ranks have in common
 

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from types import TracebackType
@@ -100,12 +100,19 @@ class World:
     # -- talking
 
     def exchange(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array], patience: float = 0) -> None:
-        """Send each array to its rank, and fill others, which are contiguous, from theirs; of one size at both ends.
+        """Send each array to its rank, and fill others from theirs; contiguous, and of one size at both ends.
 
         RankError, which names them, where some have not answered after `patience` seconds, the usual where it is 0.
         """
+        self.begin(outgoing, incoming)(patience)
+
+    def begin(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array]) -> Callable[..., None]:
+        """As exchange, while this rank goes on; the result waits for the end, and until then the arrays stay alone."""
         receiving = {r: self.comm.Irecv([_bytes(a), self.mpi.BYTE], r) for r, a in incoming.items()}
         sending = {r: self.comm.Isend([_bytes(a), self.mpi.BYTE], r) for r, a in outgoing.items()}
+        return functools.partial(self._wait, receiving, sending)
+
+    def _wait(self, receiving: Mapping[int, Any], sending: Mapping[int, Any], patience: float = 0) -> None:
         requests, patience = [*receiving.values(), *sending.values()], patience or self.patience
         start = time.monotonic()
         while not self.mpi.Request.Testall(requests):
@@ -123,10 +130,19 @@ class World:
 
     def gather(self, mine: Array, patience: float = 0) -> Array:
         """Everyone's array, of one shape and dtype, in the order of the ranks: (size, *mine.shape)."""
+        return self.begin_gather(mine)(patience)
+
+    def begin_gather(self, mine: Array) -> Callable[..., Array]:
+        """As gather, while this rank goes on; the result waits, and returns everyone's."""
         everyones = np.empty((self.size, *mine.shape), mine.dtype)
         everyones[self.rank] = mine
-        self.exchange(dict.fromkeys(self.others, mine), {r: everyones[r : r + 1] for r in self.others}, patience)
-        return everyones
+        wait = self.begin(dict.fromkeys(self.others, mine), {r: everyones[r : r + 1] for r in self.others})
+
+        def arrived(patience: float = 0) -> Array:
+            wait(patience)
+            return everyones
+
+        return arrived
 
     def from_leader(self, value: Any) -> Any:
         """Rank 0's value, which can be pickled."""
