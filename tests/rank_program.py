@@ -205,10 +205,15 @@ def forks():
 
 
 class Pids(Observer):
-    """Leaves a file named after this process in a folder, so that it can be seen whether it lives."""
+    """Leaves a file named after this process in a folder, so that it can be seen whether it lives, with how many
+    batches it has done."""
 
     def __init__(self, folder):
-        (Path(folder) / str(os.getpid())).touch()
+        self.file = Path(folder) / str(os.getpid())
+        self.file.touch()
+
+    def on_batch(self, run):
+        self.file.write_text(str(run.epoch * run.num_batches + run.batch))
 
 
 class Slow(Observer):

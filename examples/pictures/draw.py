@@ -47,6 +47,12 @@ def activations(folder, options):
     return folder / "activations.png"
 
 
+def data_parallel(folder, options):
+    """Four ranks and what travels between them."""
+    run("data_parallel", "--dataset", "fashion", "--out", str(folder / "data_parallel.png"))
+    return folder / "data_parallel.png"
+
+
 def better_lenet(folder, options):
     """The improved net's learning curve; its numbers as well."""
     example("better_lenet", folder, "--dataset", "fashion")
@@ -62,7 +68,7 @@ def exercises(folder, options):
     return folder / "exercises.png"
 
 
-PICTURES = {f.__name__: f for f in (lesson, curves, activations, better_lenet, exercises)}
+PICTURES = {f.__name__: f for f in (lesson, curves, activations, data_parallel, better_lenet, exercises)}
 
 
 def example(name, folder, *arguments):

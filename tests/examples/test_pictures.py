@@ -42,7 +42,7 @@ def test_the_lesson_page_shows_its_columns_checked(draw, tmp_path, capsys):
     assert ((green > 90) & (red < 40) & (blue < 100)).any(), "the self-check's light is not green"
 
 
-@pytest.mark.parametrize("name", ["curves", "activations", "better_lenet", "exercises"])
+@pytest.mark.parametrize("name", ["curves", "activations", "data_parallel", "better_lenet", "exercises"])
 def test_the_others_come_from_their_examples(draw, name, tmp_path, monkeypatch):
     """Each example is asked in words that it understands, and its picture, and its numbers, go to their places."""
     asked, wrote = [], {"curves": "curves.png", "better_lenet": "curves.png", "exercises": "exercises.png"}
@@ -54,7 +54,7 @@ def test_the_others_come_from_their_examples(draw, name, tmp_path, monkeypatch):
         out = Path(command[command.index("--out") + 1])
         (out / wrote[name] if name in wrote else out).write_bytes(b"a picture")
         for results in ("result.json", "exercises.json"):
-            (out.parent if name == "activations" else out).joinpath(results).write_text(results)
+            (out if name in wrote else out.parent).joinpath(results).write_text(results)
 
     (tmp_path / "results").mkdir()
     monkeypatch.setitem(draw["main"].__globals__, "RESULTS", tmp_path / "results")

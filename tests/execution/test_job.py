@@ -7,6 +7,7 @@ import sys
 import time
 
 import mpi_job
+import numpy as np
 import pytest
 import rank_program
 
@@ -55,6 +56,36 @@ def test_what_befalls_one_rank_ends_them_all_and_the_run_goes_on_from_its_checkp
         assert words in errors
     assert (tmp_path / "checkpoint.safetensors").exists()
     assert rank_program.trained("threads", tmp_path, workers=1) == undisturbed
+
+
+EVERY = 2  # batches between two checkpoints, in rank_program.trained
+
+
+@pytest.mark.slow
+def test_twenty_jobs_whose_rank_is_killed_at_a_random_moment(tmp_path, undisturbed, capsys):
+    """None hangs, none loses more than its last checkpoint, and each goes on to the bits of the undisturbed run."""
+    random, lost, ends = np.random.default_rng(int(time.time())), [], []
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        job = mpi_job.start(3, mpi_job.PROGRAM, "trained", "ranks", folder, "", "0.05")
+        while len(ranks := [name for name in os.listdir(folder) if name.isdigit()]) < 3:
+            assert job.poll() is None, mpi_job.ended(job)
+            time.sleep(0.01)
+        time.sleep(random.uniform(0, 1.2))  # of its 15 batches
+        os.kill(int(random.choice(ranks)), signal.SIGKILL)
+        status, _, errors, seconds = mpi_job.ended(job)
+        assert status != 0 and not left_running(folder), (number, status, errors)
+        ends.append(seconds)
+        file = folder / "checkpoint.safetensors"
+        done = max(int((folder / rank).read_text() or 0) for rank in ranks)
+        kept = rank_program.load(file).about["run"] if file.exists() else {"epoch": 0, "batch": 0}
+        lost.append(done - 5 * kept["epoch"] - kept["batch"])
+        status, out, errors, _ = mpi_job.run(int(random.integers(1, 4)), mpi_job.PROGRAM, "trained", "ranks", folder)
+        assert (status, out) == (0, rank_program.json.dumps(undisturbed) + "\n"), (number, errors)
+    assert max(lost) <= EVERY, lost
+    with capsys.disabled():
+        print(f"\nended within {max(ends):.2f} s of the kill; batches lost: {lost}")
 
 
 def test_an_error_that_all_ranks_meet_is_told_once(tmp_path):
