@@ -1,4 +1,4 @@
-"""How fast tinycnn trains beside PyTorch, TensorFlow, JAX and DeZero on the same cores: one command, one table.
+"""How fast tinycnn runs beside PyTorch, TensorFlow, JAX, DeZero and onnxruntime on the same cores: one command.
 
     python benchmarks/cpu_vs_peers.py                      whichever frameworks are installed
     python benchmarks/cpu_vs_peers.py --whole-program      also ten epochs from cold start
@@ -33,17 +33,19 @@ PEERS = {
     "keras_peer": "tensorflow",
     "jax_peer": "jax",
     "dezero_peer": "dezero",
+    "onnx_peer": "onnxruntime",
 }
 CASES = {  # name: (net, images per step, training)
     "train LeNet, batch 256": ("lenet", 256, True),
     "train LeNet, batch 32": ("lenet", 32, True),
     "train LeNet, batch 1024": ("lenet", 1024, True),
     "infer LeNet, batch 1": ("lenet", 1, False),
+    "infer LeNet, batch 32": ("lenet", 32, False),
     "infer LeNet, batch 1024": ("lenet", 1024, False),
     "train wide LeNet, batch 256": ("wide", 256, True),
 }
 RESULTS = Path(__file__).parent / "results"
-PACKAGES = ("tinycnn", "numpy", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "dezero")
+PACKAGES = ("tinycnn", "numpy", "torch", "tensorflow", "tensorflow-cpu", "keras", "jax", "dezero", "onnxruntime")
 
 
 # -- in the contender's process
@@ -88,8 +90,8 @@ def measure(step, loss, batch: int, seconds: float) -> dict[str, float]:
 
 
 class Contender:
-    def __init__(self, peer: str, variant: str, threads: int) -> None:
-        self.variant = variant
+    def __init__(self, peer: str, variant: str, threads: int, trains: bool) -> None:
+        self.variant, self.trains = variant, trains
         command = [sys.executable, __file__, "--serve", peer, "--variant", variant, "--threads", str(threads)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self.process.stdout
@@ -117,7 +119,8 @@ def contenders(threads: int, only: str | None) -> list[Contender]:
             continue
         text = (Path(__file__).parent / "peers" / f"{peer}.py").read_text(encoding="utf-8")
         names = ast.literal_eval(text.split("NAMES = ", 1)[1].split("\n", 1)[0])  # without importing the framework here
-        found += [Contender(peer, name, threads) for name in names if not only or name in only.split(",")]
+        trains = "TRAINS = False" not in text
+        found += [Contender(peer, name, threads, trains) for name in names if not only or name in only.split(",")]
     return found
 
 
@@ -139,7 +142,7 @@ def race(team: list[Contender], cases: list[str], rounds: int, seconds: float) -
     found: dict[str, dict[str, list[dict]]] = {case: {c.variant: [] for c in team} for case in cases}
     for round_ in range(rounds):
         for case in cases:
-            for contender in team:
+            for contender in (c for c in team if c.trains or not CASES[case][2]):
                 answer = contender.run(case, seconds)
                 found[case][contender.variant].append(answer)
                 shown = answer.get("error") or f"{answer['rate']:10,.0f} images/s"

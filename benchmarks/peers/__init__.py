@@ -2,7 +2,8 @@
 
 A peer is a module with `NAMES`, its variants, and `make(variant, net, batch, train, threads) -> (step, loss)`:
 `step()` runs one training step, or one inference, on the next of a few batches that are already in memory in the
-framework's own form, and does not return before the result is there; `loss()` is the last training loss.
+framework's own form, and does not return before the result is there; `loss()` is the last training loss.  One that
+cannot train says `TRAINS = False`.
 
     net     "lenet", the chapter's, or "wide": 32 and 64 channels, ReLU, max pooling
     batch   images per step

@@ -9,7 +9,7 @@ from typing import Any
 
 OURS = "tinycnn"
 PYTORCH = ("PyTorch eager", "PyTorch channels_last", "PyTorch compile")
-SHOWN = (OURS, *PYTORCH, "TensorFlow (Keras)", "JAX jit", "DeZero")
+SHOWN = (OURS, *PYTORCH, "TensorFlow (Keras)", "JAX jit", "DeZero", "onnxruntime")
 HEADLINE = "train LeNet, batch 256"
 FLOPS = 579.6e6 / 256  # LeNet, forward and backward, per image; multiply and add counted apart
 
@@ -51,7 +51,7 @@ def _markdown(
     """A row for each case and a column for each contender."""
     lines = [f"| {corner} | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for case, rows in found.items():
-        cells = [cell(rows, name) if ok(rows[name]) else "failed" for name in names]
+        cells = [cell(rows, name) if ok(rows[name]) else "failed" if rows[name] else "" for name in names]
         lines.append(f"| {case} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
