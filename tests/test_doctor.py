@@ -15,7 +15,7 @@ from tinycnn import backend, doctor
 def healthy_cpu(monkeypatch):
     """So that a test of what is said about GPUs does not train on the CPU as well, or start MPI."""
     monkeypatch.setattr(doctor, "check_cpu", lambda: (True, "fine"))
-    monkeypatch.setattr(doctor, "check_mpi", lambda: (True, "fine"))
+    monkeypatch.setattr(doctor, "check_mpi", lambda wanted: (True, "fine"))
 
 
 def run(capsys, *arguments):
@@ -167,3 +167,12 @@ def test_as_a_program():
     done = subprocess.run([sys.executable, "-m", "tinycnn.doctor"], capture_output=True, text=True, timeout=120)
     assert done.returncode in (0, 1) and done.stderr == ""
     assert done.stdout.startswith("tinycnn    ") and "\nGPU        " in done.stdout
+
+
+@pytest.mark.gpu
+@mpi_job.needs_mpi()
+def test_the_gpus_of_ranks_find_each_other(a_gpu):
+    program = "from tinycnn import doctor\nfrom tinycnn.execution import job\nwith job(): print(doctor.check_mpi(True))"
+    status, out, errors, _ = mpi_job.run(2, "-c", program)
+    assert status == 0, errors
+    assert re.match(r"\(True, '2 ranks on .*, GPUs .*: a training step of theirs has loss 2\.\d+'\)\n", out), out

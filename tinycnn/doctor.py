@@ -3,7 +3,7 @@
 python -m tinycnn.doctor                   0 where all that is installed works; 1 where something does not
 python -m tinycnn.doctor --device gpu      1 also where there is no GPU to train on
     --thorough                             and checks and times more on it, into a file for reports
-mpiexec -n 4 python -m tinycnn.doctor      whether these four find each other
+mpiexec -n 4 python -m tinycnn.doctor      whether these four find each other; with --device gpu, so do their GPUs
 """
 
 import argparse
@@ -59,13 +59,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         facts = dict(report())
         for name, finding in facts.items():
             show(name, finding)
-        healthy = True
-        checks = {"CPU": check_cpu, "GPU": lambda: check_gpu(options.device == "gpu"), "MPI": check_mpi}
+        healthy, wanted = True, options.device == "gpu"
+        checks = {"CPU": check_cpu, "GPU": lambda: check_gpu(wanted), "MPI": lambda: check_mpi(wanted)}
         for name, check in checks.items():
             works, finding = check()
             show(name, finding)
             healthy = healthy and works
-        if options.thorough and options.device == "gpu" and healthy:
+        if options.thorough and wanted and healthy:
             healthy = thorough.report(thorough.thorough(), Path(FILE), facts, show)
             show("written", f"{FILE}, which can be attached to a report")
     return 0 if healthy else 1
@@ -151,8 +151,11 @@ def check_gpu(wanted: bool = False) -> tuple[bool, str]:
     return True, f"a training step runs, eager and as fused kernels, and agrees with the CPU ({seconds:.1f} s)"
 
 
-def check_mpi() -> tuple[bool, str]:
-    """(whether nothing is wrong with MPI, in words which one it is, what ranks there are, or what is in the way)."""
+def check_mpi(on_gpus: bool = False) -> tuple[bool, str]:
+    """(whether nothing is wrong with MPI, in words which one it is, what ranks there are, or what is in the way).
+
+    Of several ranks, also how their GPUs talk, where it is `on_gpus` that they are to train and there are some.
+    """
     if importlib.util.find_spec("mpi4py") is None:
         return True, 'not used, for mpi4py is not installed; for several machines: pip install "tinycnn[mpi]" mpich'
     launch = launched()
@@ -167,17 +170,24 @@ def check_mpi() -> tuple[bool, str]:
             return False, f"MPI does not start: {said[-1]}"
         return True, f"{said[0]} starts; `mpiexec -n 4 tinycnn doctor` shows whether ranks find each other"
     try:
-        alone, together = _second_loss("cpu", "plain"), _second_loss("cpu", "ranks")
+        alone = _second_loss("cpu", "plain")
+        together, how = _second_step("gpu" if on_gpus and not cupy_problem() else "cpu", "ranks")
     except Exception as error:
         return False, f"a training step {launch.many} fails: {type(error).__name__}: {error}"
     agrees = math.isclose(alone, together, rel_tol=1e-3)
-    return agrees, f"{world().places()}, {world().library()}: a training step of theirs has loss {together:.3f}" + (
+    who = f"{world().places()}, {world().library()}{''.join(how.partition(', GPUs ')[1:])}"
+    return agrees, f"{who}: a training step of theirs has loss {together:.3f}" + (
         "" if agrees else f", but {alone:.3f} in one process; this is a bug, please report it"
     )
 
 
 def _second_loss(device: str, strategy: str) -> float:
     """The loss of a small LeNet in its second training step on noise."""
+    return _second_step(device, strategy)[0]
+
+
+def _second_step(device: str, strategy: str) -> tuple[float, str]:
+    """That loss, and how the step runs."""
     manual_seed(0)
     rng, model = np.random.default_rng(0), LeNet(channels=(2, 4), hidden=(16,))
     images, labels = rng.integers(0, 256, (8, 1, 28, 28), dtype=np.uint8), rng.integers(0, 10, 8)
@@ -187,7 +197,7 @@ def _second_loss(device: str, strategy: str) -> float:
     optimizer = SGD(model.parameters(), 0.1)
     with make_step(model, nn.CrossEntropyLoss(), optimizer, strategy, micro_batch=micro_batch) as step:
         step(x, y)
-        return float(step(x, y)[0]) / len(y)
+        return float(step(x, y)[0]) / len(y), step.description
 
 
 if __name__ == "__main__":

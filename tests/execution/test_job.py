@@ -42,6 +42,7 @@ def undisturbed(tmp_path_factory):
         ("1,kill,9", []),
         ("0,kill,9", []),
         ("1,stop,9", ["ranks: no answer from rank 1 on ", "for 2 seconds: stopped, or busy"]),
+        ("0,stop,9", ["ranks: no answer from rank 0 on ", "for 2 seconds: stopped, or busy"]),
     ],
 )
 def test_what_befalls_one_rank_ends_them_all_and_the_run_goes_on_from_its_checkpoint(
