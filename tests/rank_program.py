@@ -127,7 +127,7 @@ def gpu_bits(link):
         links.gpu_address = lambda: f"0000:{world().rank:02}:00.0"
     model = net().to("gpu")
     with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), "ranks") as step:
-        words = step.description.split(", GPUs ")[1]
+        words = step.description.partition(", GPUs ")[2]
     return words, bits("ranks", device="gpu", cases=GPU_CASES)
 
 

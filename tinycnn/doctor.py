@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, finding in facts.items():
             show(name, finding)
         healthy, wanted = True, options.device == "gpu"
-        checks = {"CPU": check_cpu, "GPU": lambda: check_gpu(wanted), "MPI": lambda: check_mpi(wanted)}
+        checks: dict[str, Callable[[], tuple[bool, str]]] = {
+            "CPU": check_cpu,
+            "GPU": lambda: check_gpu(wanted),
+            "MPI": lambda: check_mpi(wanted),
+        }
         for name, check in checks.items():
             works, finding = check()
             show(name, finding)

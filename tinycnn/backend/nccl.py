@@ -8,6 +8,7 @@ It moves bytes and adds nothing up: ncclAllReduce promises no order of its addit
 """
 
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,6 +75,7 @@ class Nccl:
 
 def _nccl() -> Any:
     cupy()
-    from cupy.cuda import nccl
-
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy's words about a library that is not there; why_no_nccl has its own
+        from cupy.cuda import nccl
     return nccl

@@ -103,7 +103,7 @@ class RanksStep(PartsStep):
         places, library = self.world.places(), self.world.library()
         self.description = f"ranks: {self.engine.name}, parts of {micro_batch or MOST} on {places}, {library}"
         self.link: Link = self.world
-        if self.params[0].device == "gpu":
+        if self.params[0].device == "gpu" and self.world.size > 1:
             self.link = gpus(self.world)
             self.description += f", GPUs {self.link.name}"
 
