@@ -22,12 +22,14 @@ from tinycnn.backend.arrays import (
 from tinycnn.backend.devices import DEVICES, DeviceError, cupy_problem, resolve_device
 from tinycnn.backend.fusion import fused
 from tinycnn.backend.memory import aligned, aligned_rows, set_workspace_limit, workspace_limit
-from tinycnn.backend.products import gemm, gemm_sum
+from tinycnn.backend.products import Product, SumOfProducts, gemm, gemm_sum
 
 __all__ = [
     "DEVICES",
     "Array",
     "DeviceError",
+    "Product",
+    "SumOfProducts",
     "aligned",
     "aligned_rows",
     "array_module",

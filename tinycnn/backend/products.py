@@ -1,4 +1,4 @@
-"""products: every matrix product of the engine goes through the two functions of this file.
+"""products: every matrix product of the engine goes through this file.
 
 A convolution's products are long and thin: 6 filters times 25,088 columns.  BLAS libraries are built for square
 ones.  OpenBLAS, NumPy's usual one, packs its operands first, which costs more than it saves where one side is short;
@@ -16,6 +16,8 @@ and of wider nets, an output row of 1,024 columns at a time:
 So pieces win as long as they do not become too narrow: from about 64 columns on, and 16 in a sum.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from tinycnn.backend.arrays import Array, array_module
@@ -28,44 +30,96 @@ LONG = 200  # numbers in each sum from which larger results are best computed a 
 NARROW = 16  # columns of a sum's result; fewer at a time are slower than all at once
 
 
-def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
-    """a @ b for (..., M, K) and (..., K, N) -> (..., M, N), into `out` where it is given; vectors as NumPy has it."""
-    if a.ndim >= 2 and b.ndim >= 2 and isinstance(a, np.ndarray):
+class Product:
+    """a @ b into `out`, as often as it is called: (..., M, K) and (..., K, N) -> (..., M, N), arrays of NumPy.
+
+    Each call multiplies what the arrays hold by then.  How to cut them is decided once: of small products, that would
+    take longer than the arithmetic.
+    """
+
+    def __init__(self, a: Array, b: Array, out: Array) -> None:
         (M, K), N = a.shape[-2:], b.shape[-1]
-        if N >= K and M * K <= THIN and M * K * N > WORK:
-            shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
-            y = np.empty(shape, np.result_type(a, b)) if out is None else out
+        self.calls = [(a, b, out)]
+        if _is_cut(M, K, N):
             width = _width(N, WORK // (M * K))
             P, whole = N // width, N // width * width
-            pieces = _cut(b[..., :whole], P), _cut(y[..., :whole], P)  # N in P pieces, each computed where it belongs
-            np.matmul(a[..., None, :, :], pieces[0].swapaxes(-2, -3), out=pieces[1].swapaxes(-2, -3))
+            pieces = _cut(b[..., :whole], P), _cut(out[..., :whole], P)  # N in P pieces, each computed where it belongs
+            self.calls = [(a[..., None, :, :], pieces[0].swapaxes(-2, -3), pieces[1].swapaxes(-2, -3))]
             if whole < N:
-                np.matmul(a, b[..., whole:], out=y[..., whole:])
-            return y
-    return array_module(a).matmul(a, b, out=out)
+                self.calls.append((a, b[..., whole:], out[..., whole:]))
+
+    def __call__(self) -> None:
+        for a, b, out in self.calls:
+            np.matmul(a, b, out=out)
+
+
+class SumOfProducts:
+    """The sum over the stack of its products into `out`: (..., P, M, K) and (..., P, K, N) -> (..., M, N); see Product.
+
+    `room(*shape)` gives an array of that shape for the products before they are added up.
+    """
+
+    def __init__(self, a: Array, b: Array, out: Array, room: Callable[..., Array]) -> None:
+        (M, K), N = a.shape[-2:], b.shape[-1]
+        self.calls: list[tuple[Array, Array, Array, Array]] = []  # (a, b, their products, the sum)
+        self.product: Product | None = None
+        if not ((K >= LONG or M * N <= SMALL) and min(RESULT // M, N) >= min(NARROW, N)):
+            shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, N)
+            self.products, self.out = room(*shape), out
+            self.product = Product(a, b, self.products)
+            return
+        pieces = -(-N // (RESULT // M))  # of so many columns that the result is small, and what is left over
+        width = -(-N // pieces)
+        whole = N // width * width
+        for columns, wide in ((slice(whole), width), (slice(whole, N), N - whole)):
+            if wide:
+                self._add_pieces(a, b[..., columns], out[..., columns], wide, room)
+
+    def _add_pieces(self, a: Array, b: Array, out: Array, width: int, room: Callable[..., Array]) -> None:
+        """The result in pieces of `width` columns, and sums of at most WORK multiply-adds for each."""
+        (M, K), N = a.shape[-2:], b.shape[-1]
+        Q, S = N // width, _pieces(K, WORK // (M * width))
+        a = _cut(a, S).swapaxes(-2, -3)[..., None, :, :]  # (..., P, S, 1, M, K/S)
+        b = _cut(_cut_rows(b, S), Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
+        products = room(*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, width)
+        self.calls.append((a, b, products, _cut(out, Q).swapaxes(-2, -3)))  # out (..., Q, M, N/Q)
+
+    def __call__(self) -> None:
+        if self.product is not None:
+            self.product()
+            np.add.reduce(self.products, axis=-3, out=self.out)
+        for a, b, products, out in self.calls:
+            np.matmul(a, b, out=products)
+            np.add.reduce(products, axis=(-5, -4), out=out)
+
+
+def gemm(a: Array, b: Array, out: Array | None = None) -> Array:
+    """a @ b for (..., M, K) and (..., K, N) -> (..., M, N), into `out` where it is given; vectors as NumPy has it."""
+    small = a.ndim < 2 or b.ndim < 2 or not _is_cut(a.shape[-2], a.shape[-1], b.shape[-1])
+    if small or not isinstance(a, np.ndarray):
+        return array_module(a).matmul(a, b, out=out)
+    if out is None:
+        front = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        out = np.empty((*front, a.shape[-2], b.shape[-1]), np.result_type(a, b))
+    Product(a, b, out)()
+    return out
 
 
 def gemm_sum(a: Array, b: Array) -> Array:
     """The sum over the stack of its products: (..., P, M, K) and (..., P, K, N) -> (..., M, N)."""
     (M, K), N = a.shape[-2:], b.shape[-1]
-    cut = isinstance(a, np.ndarray) and (K >= LONG or M * N <= SMALL) and min(RESULT // M, N) >= min(NARROW, N)
-    if not cut or M * N == 0 or K == 0:
+    if not isinstance(a, np.ndarray) or M * N == 0 or K == 0:
         return gemm(a, b).sum(axis=-3)
-    pieces = -(-N // (RESULT // M))  # of so many columns that the result is small, and what is left over
-    width = -(-N // pieces)
-    whole = N // width * width
-    y: Array = _sum_in_pieces(a, b[..., :whole], width)
-    return y if whole == N else np.concatenate([y, _sum_in_pieces(a, b[..., whole:], N - whole)], axis=-1)
+    kind = np.result_type(a, b)
+    front = np.broadcast_shapes(a.shape[:-3], b.shape[:-3])
+    y: Array = np.empty((*front, M, N), kind)
+    SumOfProducts(a, b, y, lambda *shape: np.empty(shape, kind))()
+    return y
 
 
-def _sum_in_pieces(a: Array, b: Array, width: int) -> Array:
-    """gemm_sum with the result in pieces of `width` columns, and sums of at most WORK multiply-adds for each."""
-    (M, K), N = a.shape[-2:], b.shape[-1]
-    Q, S = N // width, _pieces(K, WORK // (M * width))
-    a = _cut(a, S).swapaxes(-2, -3)[..., None, :, :]  # (..., P, S, 1, M, K/S)
-    b = _cut(_cut_rows(b, S), Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
-    y: Array = np.matmul(a, b).sum(axis=(-5, -4))  # (..., Q, M, N/Q)
-    return y.swapaxes(-2, -3).reshape(*y.shape[:-3], M, N)
+def _is_cut(M: int, K: int, N: int) -> bool:
+    """Whether a product of these sizes is computed in pieces."""
+    return N >= K and M * K <= THIN and M * K * N > WORK
 
 
 def _cut_rows(x: Array, P: int) -> Array:

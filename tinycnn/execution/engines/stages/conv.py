@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tinycnn.backend import Array, aligned, aligned_rows, gemm, gemm_sum, strided
+from tinycnn.backend import Array, Product, SumOfProducts, aligned, aligned_rows, strided
 from tinycnn.execution.engines.stages.activations import ACTIVATIONS
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
 from tinycnn.execution.engines.stages.tail import Tail, as_products
@@ -78,11 +78,17 @@ class Conv(PartStage):
         self.z = aligned((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
         self.A = aligned((G, 1, O // G, KH, C * KW + self.ones), x.dtype, 0)
         self.B = aligned((G, O // G, 1, 1, 1), x.dtype, 0) if adds and not self.ones else None
-        self.products = as_products(self.z)  # (G, OH, O/G, OW*N)
-        self.dB = aligned((G, O // G), x.dtype)
+        A = self.A.reshape(G, 1, O // G, -1)  # (G, 1, O/G, KH*R)
+        self.product = Product(A, self.columns.cols, out=as_products(self.z))  # every filter, every column
+        self.dA, self.dB = aligned((G, O // G, A.shape[-1]), x.dtype), aligned((G, O // G), x.dtype)
         self.tails = list(self._tails(stage, scratch))
         way = DataByRows if DataByRows.suits(stage) else DataByColumns
         self.back = way(stage, self.A, x, self.z, scratch)
+        cols = self.columns.cols.swapaxes(2, 3)
+        self.weights_from = {  # by whether there is a gradient of the image too; dA (G, O/G, KH*R)   from z = A @ cols
+            passed: SumOfProducts(as_products(dz), cols, self.dA, scratch)
+            for passed, dz in ((False, self.z), (True, self.back.dz))
+        }
 
     def _tails(self, stage: Stage, scratch: Scratch) -> Iterator[tuple[slice, Tail]]:
         """What comes behind the product, for as many filters of each group at a time as fit in cache."""
@@ -108,7 +114,7 @@ class Conv(PartStage):
 
     def forward(self, train: bool) -> None:
         self.columns.fill()
-        gemm(self.A.reshape(*self.A.shape[:3], -1), self.columns.cols, out=self.products)  # every filter, every column
+        self.product()
         for _, tail in self.tails:
             tail.forward(train)
 
@@ -118,8 +124,8 @@ class Conv(PartStage):
         for some, tail in self.tails:
             tail.backward(d[:, some], dz[:, some], None if dB is None else dB[:, some])
         if gradients.keys() & self.owns:
-            dA = gemm_sum(as_products(dz), self.columns.cols.swapaxes(2, 3))  # (G, O/G, KH*R)      from z = A @ cols
-            self.deposit(dA, dB, gradients)
+            self.weights_from[pass_on]()
+            self.deposit(self.dA, dB, gradients)
         return self.back.give_back() if pass_on else None
 
     def deposit(self, dA: Array, dB: Array | None, gradients: Gradients) -> None:
@@ -202,17 +208,17 @@ class DataByRows(DataGradient):
         framed = aligned_rows((G, OH + 2 * frame, O, OW * N), x.dtype, 0)
         inner = framed[:, frame : frame + OH]  # (G, OH, O, OW*N)   here O counts the filters of one group
         self.dz = inner.swapaxes(1, 2).reshape(G, O, OH, OW, N)
-        self.neighbours = strided(framed, (G, H, KH * O, OW * N), framed.strides)
+        neighbours = strided(framed, (G, H, KH * O, OW * N), framed.strides)
         self.turned = aligned((G, self.taps, KH, O), x.dtype)
         self.shifted = scratch(G, H, self.taps, OW * N)
+        self.product = Product(self.turned.reshape(G, 1, self.taps, -1), neighbours, out=self.shifted)
 
     def fold(self) -> None:
         taps = self.A[:, 0, :, ::-1, : self.taps]  # (G, O/G, KH, C*KW)
         np.copyto(self.turned, taps.transpose(0, 3, 2, 1))
 
     def give_back(self) -> Array:
-        G, taps = self.turned.shape[:2]
-        gemm(self.turned.reshape(G, 1, taps, -1), self.neighbours, out=self.shifted)
+        self.product()
         return self._add_shifts(self.shifted)
 
 
@@ -224,17 +230,17 @@ class DataByColumns(DataGradient):
         (G, O, OH, OW, N), KH, H = z.shape, stage.kernel[0], stage.takes[1]
         self.steps = stage.stride[0], stage.dilation[0]
         self.dz = z  # the gradient takes the place of the map
-        self.products = as_products(z)
         self.turned = aligned((G, 1, KH, self.taps, O), x.dtype)
         self.dcols = scratch(G, OH, KH * self.taps, OW * N)
+        self.product = Product(self.turned.reshape(G, 1, KH * self.taps, O), as_products(z), out=self.dcols)
         self.shifted = aligned((G, H + 2 * stage.padding[0], self.taps, OW * N), x.dtype)
 
     def fold(self) -> None:
         np.copyto(self.turned, self.A[..., : self.taps].transpose(0, 1, 3, 4, 2))
 
     def give_back(self) -> Array:
-        G, _, KH, taps, O = self.turned.shape
-        gemm(self.turned.reshape(G, 1, KH * taps, O), self.products, out=self.dcols)
+        G, _, KH, taps, _ = self.turned.shape
+        self.product()
         stacked = self.dcols.reshape(G, -1, KH, taps, self.dcols.shape[-1])  # (G, OH, KH, C*KW, OW*N)
         (SH, DH), OH, PH, H = self.steps, stacked.shape[1], self.padding[0], self.dx.shape[1]
         self.shifted[...] = 0
