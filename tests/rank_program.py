@@ -25,6 +25,7 @@ from tinycnn.execution import RankError, job, make_step
 from tinycnn.execution.teams import links
 from tinycnn.execution.teams import world as worlds
 from tinycnn.execution.teams.world import world
+from tinycnn.functional import cross_entropy
 from tinycnn.models import LeNet
 from tinycnn.training import Observer, train
 from tinycnn.training.resume import Checkpoints, continued
@@ -85,6 +86,10 @@ def digest(model, optimizer):
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()[:16], random.get_state()
 
 
+def own_loss(logits, y):
+    return cross_entropy(logits, y) * 2
+
+
 CASES = [
     {"n": 21, "micro_batch": 4},  # six parts, the last of one image
     {"n": 40, "dropout": 0.4},
@@ -93,8 +98,9 @@ CASES = [
     {"n": 26, "micro_batch": 2, "loss": {"weight": np.array([1.0, 5.0, 0.25, 2.0], np.float32), "ignore_index": 2}},
     {"n": 70, "lenet": True},  # by stages, which cannot read the other net
     {"n": 200},
+    {"n": 24, "own": True},  # whose gradient is held against the whole batch's
 ]
-GPU_CASES = [CASES[k] for k in (0, 1, 2, 4)]
+GPU_CASES = [CASES[k] for k in (0, 1, 2, 4, 7)]
 
 
 def bits(strategy, workers=None, device="cpu", cases=CASES):
@@ -110,12 +116,13 @@ def bits(strategy, workers=None, device="cpu", cases=CASES):
             random.manual_seed(world().rank)
             for p in model.parameters():
                 p.data += 1
-        loss = nn.CrossEntropyLoss(**case.get("loss", {})).to(device)
+        loss = own_loss if case.get("own") else nn.CrossEntropyLoss(**case.get("loss", {})).to(device)
         with make_step(model, loss, optimizer, strategy, workers, case.get("micro_batch")) as step:
             assert device == "gpu" or (", not stages" in step.description) != bool(lenet)
             batches = [data(rng, case["n"] + (k == 3), shape) for k in range(4)]
             batches = [[to_device(array, device) for array in batch] for batch in batches]
             results = [step(*batch) for batch in batches[:3]] + [step.evaluate(*batches[3])]
+            results = [(float(loss_sum), int(correct)) for loss_sum, correct in results]
         found.append([results, digest(model, optimizer)])
     return found
 

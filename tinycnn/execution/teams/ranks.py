@@ -165,11 +165,11 @@ class RanksStep(PartsStep):
         travelled = [row for of_one_rank in rows for row in of_one_rank]
         place = {row: i for i, row in enumerate(travelled)}
         mine = self.slices[rank]
+        left: Any = rows[rank] if len(rows[rank]) != 1 else slice(rows[rank][0], rows[rank][0] + 1)  # one is not copied
         pieces = self.xp.empty((len(travelled), mine.stop - mine.start), table.dtype)
         received = {r: pieces[place[rows[r][0]] :][: len(rows[r])] for r in range(self.world.size) if rows[r]}
         if rows[rank]:
-            received.pop(rank)[...] = table[rows[rank], mine]
-        left = slice(rows[rank][0], rows[rank][0] + 1) if len(rows[rank]) == 1 else rows[rank]  # one is not copied
+            received.pop(rank)[...] = table[left, mine]
         self.link.exchange({r: table[left, self.slices[r]] for r in others} if rows[rank] else {}, received)
         for into, row in late:
             pieces[place[into]] += pieces[place[row]]
