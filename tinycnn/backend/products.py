@@ -48,6 +48,11 @@ class Product:
             if whole < N:
                 self.calls.append((a, b[..., whole:], out[..., whole:]))
 
+    @property
+    def multiply_adds(self) -> int:
+        """Of one call."""
+        return sum(out.size * a.shape[-1] for a, _, out in self.calls)
+
     def __call__(self) -> None:
         for a, b, out in self.calls:
             np.matmul(a, b, out=out)
@@ -83,6 +88,12 @@ class SumOfProducts:
         b = _cut(_cut_rows(b, S), Q).swapaxes(-2, -3)  # (..., P, S, Q, K/S, N/Q)   a view
         products = room(*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), M, width)
         self.calls.append((a, b, products, _cut(out, Q).swapaxes(-2, -3)))  # out (..., Q, M, N/Q)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one call."""
+        whole = self.product.multiply_adds if self.product is not None else 0
+        return whole + sum(products.size * a.shape[-1] for a, _, products, _ in self.calls)
 
     def __call__(self) -> None:
         if self.product is not None:

@@ -156,6 +156,7 @@ class DataGradient:
     """The gradient of the image from dz, which lies where it suits: the adjoint of columns and product together."""
 
     dz: Array  # (G, O/G, OH, OW, N), to be filled
+    product: Product
 
     def __init__(self, stage: Stage, A: Array, x: Values) -> None:
         (C, H, W), (_, KW), G = stage.takes, stage.kernel, stage.groups
