@@ -52,7 +52,7 @@ def test_the_lesson_needs_nothing_and_shows_a_net_that_has_learnt(tmp_path):
 def test_the_end_of_training_writes_a_page(tmp_path):
     net, page = trained(tmp_path / "new" / "page.html", epochs=2, images=2)
     data = data_of(page.path)
-    assert data["title"] == "LeNet on Silhouettes" and data["trained"] and len(data["samples"]) == 2
+    assert data["title"]["en"] == "LeNet on Silhouettes" and data["trained"] and len(data["samples"]) == 2
     history = data["training"]["history"]
     assert [row["x"] for row in history if "test_loss" in row] == [1, 2]
     steps = data["training"]["snapshots"]["steps"]
@@ -128,7 +128,7 @@ def test_command_without_arguments_writes_the_lesson_here(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     assert command.main([]) == 0
     assert re.fullmatch(r"wrote tinycnn_lesson\.html \(\d\.\d MB\): open it in a browser\n", capsys.readouterr().out)
-    assert data_of(tmp_path / "tinycnn_lesson.html")["title"] == "How convolution works"
+    assert data_of(tmp_path / "tinycnn_lesson.html")["title"]["en"] == "How convolution works"
 
 
 def test_command_with_a_checkpoint(tmp_path, monkeypatch, capsys):

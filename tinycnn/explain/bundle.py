@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
+from tinycnn.explain.words import languages, say, table
 
 STATIC = Path(__file__).parent / "static"
 LIST = 2_000  # bytes for the list of what was left out
@@ -70,20 +71,22 @@ class Arrays:
         return kept, [what for _, what in dropped]
 
 
-def render(title: str, data: dict[str, Any], arrays: Arrays, max_mb: float) -> str:
-    """The page as text: the template with style, scripts and data in the place of its markers."""
+def render(data: dict[str, Any], arrays: Arrays, max_mb: float, language: str) -> str:
+    """The page as text: the template with style, scripts, words and data in the place of its markers."""
     css = "\n".join(_text(STATIC / "styles" / f"{name}.css") for name in STYLES)
     js = joined_scripts()
     policy = (
         f"default-src 'none'; script-src 'sha256-{_sha256(js)}'; style-src 'sha256-{_sha256(css)}'; "
         "img-src data:; base-uri 'none'; form-action 'none'"
     )
+    texts = {"lang": language, "noscript": say(language, "page.noscript")}
+    texts["title"] = data["title"] if isinstance(data["title"], str) else data["title"][language]
+    parts = {name: html.escape(text) for name, text in texts.items()}
+    parts |= {"policy": policy, "css": css, "js": js, "words": _json({name: table(name) for name in languages()})}
     template = _text(STATIC / "page.html")
-    rest = (
-        sum(len(part.encode()) for part in (template, policy, css, js, _json(data), *[html.escape(title)] * 2)) + LIST
-    )
+    rest = sum(len(part.encode()) for part in (template, *parts.values(), parts["title"], _json(data))) + LIST
     data["arrays"], data["left_out"] = arrays.within(int(max_mb * 1e6) - rest)
-    parts = {"policy": policy, "title": html.escape(title), "css": css, "js": js, "data": _json(data)}
+    parts["data"] = _json(data)
     return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
 
 

@@ -15,6 +15,7 @@ from tinycnn.explain.bundle import Arrays, render
 from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
 from tinycnn.explain.source import sources
 from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
+from tinycnn.explain.words import everywhere
 from tinycnn.files import write_atomically
 from tinycnn.training.run import Record, as_row
 
@@ -28,7 +29,7 @@ def report(
     traces: Trace | Sequence[Trace],
     path: str | Path,
     *,
-    title: str = "What the network saw",
+    title: str | Mapping[str, str] = "",
     classes: Sequence[str] | None = None,
     history: Sequence[Mapping[str, Any] | Record] | None = None,
     snapshots: Sequence[tuple[float, Array]] | None = None,
@@ -36,26 +37,30 @@ def report(
     untrained: Trace | None = None,
     trained: bool = True,
     max_mb: float = 3.0,
+    lang: str = "en",
 ) -> Path:
     """Write the page for traces of one image each, all of one model, to `path`; returns the path.
 
+    title       a text, or one for each language: {"en": ..., "vi": ...}
     classes     the names of the model's outputs
     history     a Run's history, or one dict of numbers per measurement; keys with "loss" or "acc" are drawn over "x"
     snapshots   (epoch, the first convolution's weights at that time), for the slider over training
     test        images and labels, as a Dataset or a pair of arrays: for the confusion matrix and the worst mistakes
     untrained   the trace of the same image by the model as it began, to compare how large gradients are
     trained     False makes the page say that this net has learnt nothing yet
+    lang        the language that the page opens in; its reader can choose another
 
     Arrays that would take the file above max_mb megabytes are left out, the least important first, and the page says
-    which.  ValueError where even the necessary ones do not fit, or for a trace that is not of one image and its label.
+    which.  ValueError where even the necessary ones do not fit, for a trace that is not of one image and its label, or
+    for a language that has no table of words.
     """
     group = [traces] if isinstance(traces, Trace) else list(traces)
     names = _checked(group, classes)
     arrays = Arrays()
     data = _data(arrays, group, names, untrained, trained)
-    data["title"] = title
+    data["title"] = title or everywhere("page.title.report")
     data["training"] = _training(arrays, group[0], history, snapshots, test)
-    text = render(title, data, arrays, max_mb)
+    text = render(data, arrays, max_mb, lang)
     path = Path(path)
     write_atomically(path, text.encode("utf-8"))
     return path

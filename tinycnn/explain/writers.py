@@ -18,6 +18,7 @@ from tinycnn.explain import trained
 from tinycnn.explain.page import report
 from tinycnn.explain.snapshots import Snapshots
 from tinycnn.explain.trace import Trace, trace
+from tinycnn.explain.words import everywhere
 from tinycnn.nn import Sequential
 from tinycnn.training import Run
 from tinycnn.training.curves import in_notebook
@@ -25,25 +26,34 @@ from tinycnn.training.curves import in_notebook
 GARMENTS = (65, 75)  # test images: a shirt that might be a coat, and a boot beyond doubt
 
 
-def lesson_page(path: str | Path) -> Path:
-    """The page without any training: the toy, and a LeNet that has learnt generated garments.  Needs no data."""
+def lesson_page(path: str | Path, lang: str = "en") -> Path:
+    """The page without any training: the toy, and a LeNet that has learnt generated garments.  Needs no data.
+
+    lang is the language that it opens in.
+    """
     model, untrained, history, snapshots = trained.load()
     garments = Silhouettes(train=False, size=trained.TEST_IMAGES)
     images, labels = garments.images, garments.labels
     return report(
         [trace(model, images[i : i + 1], labels[i : i + 1]) for i in GARMENTS],
         path,
-        title="How convolution works",
+        title=everywhere("page.title.lesson"),
         classes=garments.classes,
         history=history,
         snapshots=snapshots,
         test=garments,
         untrained=trace(untrained, images[GARMENTS[0] : GARMENTS[0] + 1], labels[GARMENTS[0] : GARMENTS[0] + 1]),
+        lang=lang,
     )
 
 
 def checkpoint_page(
-    file: str | Path, path: str | Path, images: int = 3, data_dir: Path | None = None, max_mb: float = 3.0
+    file: str | Path,
+    path: str | Path,
+    images: int = 3,
+    data_dir: Path | None = None,
+    max_mb: float = 3.0,
+    lang: str = "en",
 ) -> Path:
     """The page of a saved LeNet: its first `images` test images, its training, its mistakes in the test set."""
     saved = checkpoint.load(file)
@@ -56,11 +66,12 @@ def checkpoint_page(
     return report(
         _traces(model, test, images),
         path,
-        title=f"LeNet on {test.name}",
+        title=everywhere("page.title.net", net="LeNet", data=test.name),
         classes=test.classes,
         history=history,
         test=test,
         max_mb=max_mb,
+        lang=lang,
     )
 
 
@@ -70,7 +81,9 @@ def _traces(model: Sequential, test: Dataset, images: int) -> list[Trace]:
     return [trace(model, test.images[i : i + 1], test.labels[i : i + 1]) for i in range(images)]
 
 
-def show(model: Sequential, images: Array, labels: Sequence[int] | None = None, height: int = 760) -> Any:
+def show(
+    model: Sequential, images: Array, labels: Sequence[int] | None = None, height: int = 760, lang: str = "en"
+) -> Any:
     """The page of a model for images (N, C, H, W), under a notebook's cell; `height` is in pixels.
 
     labels are the right classes, for the loss and its gradient; without them, what the model itself says.  At most
@@ -87,7 +100,7 @@ def show(model: Sequential, images: Array, labels: Sequence[int] | None = None, 
         labels = [int(trace(model, images[i : i + 1], [0]).out[0].argmax()) for i in range(len(images))]
     traces = [trace(model, images[i : i + 1], [int(labels[i])]) for i in range(len(images))]
     with tempfile.TemporaryDirectory() as folder:
-        text = report(traces, Path(folder, "page.html")).read_text(encoding="utf-8")
+        text = report(traces, Path(folder, "page.html"), lang=lang).read_text(encoding="utf-8")
     frame = f'<iframe srcdoc="{html.escape(text)}" width="100%" height="{height}" style="border: 0"></iframe>'
     return display(HTML(frame))
 
@@ -103,7 +116,7 @@ class PageWriter(Snapshots):
     def __init__(self, path: str | Path, model: Sequential, test: Dataset, images: int = 3, title: str = "") -> None:
         super().__init__(model)
         self.path, self.test, self.images = Path(path), test, images
-        self.title = title or f"{type(model).__name__} on {test.name}"
+        self.title = title or everywhere("page.title.net", net=type(model).__name__, data=test.name)
         self.untrained: Trace | None = None
 
     def on_start(self, run: Run) -> None:

@@ -5,7 +5,8 @@ import { DATA } from "./base/data.js";
 import { div, h, replace } from "./base/dom.js";
 import { arrow } from "./base/numbers.js";
 import { sharing } from "./base/sharing.js";
-import { notify, readHash, set, state, watchers } from "./base/state.js";
+import { notify, readHash, set, speak, state, watchers } from "./base/state.js";
+import { entry, language, LANGUAGES, pieces, words } from "./base/words.js";
 import { currentConv, stepWindow } from "./model/convolutions.js";
 import { selfcheck } from "./model/selfcheck.js";
 import { button } from "./widgets/controls.js";
@@ -16,7 +17,6 @@ import { caption } from "./widgets/walk.js";
 import { backwardTab } from "./tabs/backward.js";
 import { channelsTab } from "./tabs/channels.js";
 import { editTab } from "./tabs/edit.js";
-import { GLOSSARY } from "./tabs/glossary.js";
 import { im2colTab } from "./tabs/im2col.js";
 import { networkTab } from "./tabs/network.js";
 import { practice } from "./tabs/practice.js";
@@ -88,7 +88,7 @@ function assemble(tab) {
   tab.head = lead(tab.index + 1, tab.questions());
   const stage = div("stage");
   const lesson = h("code", {}, `examples/lessons/${tab.lesson}.py`);
-  const more = h("p", { class: "note lesson" }, "To compute with: ", lesson);
+  const more = h("p", { class: "note lesson" }, pieces("page.lesson", { lesson }));
   tab.root.append(tab.head, stage, more);
   tab.update = tab.build(stage, caption());
 }
@@ -106,26 +106,40 @@ function footer() {
   const { engine, left_out: left } = DATA;
   const device = engine.device === "cpu" ? "CPU" : "GPU";
   const parts = [`tinycnn ${engine.tinycnn}`, `NumPy ${engine.numpy}`, `Python ${engine.python}`, device, engine.dtype];
-  const versions = [...parts, `seed ${engine.seed}`, `columns: ${DATA.cols_layout}`].join(" · ");
-  const who = [
-    "Every number marked ",
-    origin("engine"),
-    " is a bit-for-bit copy of an array that tinycnn made; what this page computes by itself is marked ",
-    origin("browser"),
-    " and was checked against the engine when the page opened.",
-  ];
-  const note =
-    left.length > 0 && h("p", { class: "versions" }, `Left out to keep this file small: ${left.join("; ")}.`);
+  const seed = words("page.seed", { seed: String(engine.seed) });
+  const versions = [...parts, seed, words("page.columns", { layout: DATA.cols_layout })].join(" · ");
+  const who = pieces("page.who", { engine: origin("engine"), browser: origin("browser") });
+  const note = left.length > 0 && h("p", { class: "versions" }, words("page.left_out", { what: left.join("; ") }));
   replace(document.querySelector(".foot"), h("p", {}, who), h("p", { class: "versions" }, versions), note);
 }
 
 function wordsButton() {
   const dialog = document.getElementById("glossary");
-  const close = button("Close", () => dialog.close(), { class: "quiet" });
-  const entries = GLOSSARY.map(([word, meaning]) => [h("dt", {}, word), h("dd", {}, meaning)]);
-  replace(dialog, div("dialog-head", h("h2", {}, "Words"), close), h("dl", { class: "glossary" }, entries));
+  const close = button(words("page.close"), () => dialog.close(), { class: "quiet" });
+  const entries = entry("glossary.entries").map(({ word, meaning }) => [h("dt", {}, word), h("dd", {}, meaning)]);
+  replace(
+    dialog,
+    div("dialog-head", h("h2", {}, words("glossary.name")), close),
+    h("dl", { class: "glossary" }, entries),
+  );
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   document.getElementById("words").addEventListener("click", () => dialog.showModal());
+}
+
+/** The words of the header and the dialogs, and the title, which may be in one language or in all. */
+function translate() {
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = words(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]"))
+    element.setAttribute("aria-label", words(element.dataset.label));
+  document.title = DATA.title[language] ?? DATA.title;
+  document.querySelector("h1").textContent = document.title;
+}
+
+function languageChoice() {
+  const control = document.getElementById("language");
+  const names = LANGUAGES.map(([lang, name]) => h("option", { value: lang, lang, selected: lang === language }, name));
+  control.append(...names);
+  control.addEventListener("change", () => speak(control.value));
 }
 
 function themeButton() {
@@ -135,7 +149,7 @@ function themeButton() {
   watchers.push(() => {
     if (last === theme()) return;
     last = theme();
-    control.textContent = last === "dark" ? "Light" : "Dark";
+    control.textContent = words(last === "dark" ? "page.light" : "page.dark");
     repaint();
   });
   dark.addEventListener("change", notify);
@@ -158,7 +172,9 @@ function undoButton() {
   });
 }
 
+translate();
 build();
+languageChoice();
 undoButton();
 wordsButton();
 practice();

@@ -1,6 +1,7 @@
 // sharing: a page for a lecture, or inside another page, and a link to what is seen.
 
 import { state, watchers } from "./state.js";
+import { words } from "./words.js";
 
 const PARTS = { questions: ".lead", code: ".code", controls: ".stage-controls" };
 
@@ -16,8 +17,8 @@ export function sharing() {
   const control = document.getElementById("link");
   control.addEventListener("click", async () => {
     const copied = await copy(location.href);
-    control.textContent = copied ? "Link copied" : "Copy the address";
-    setTimeout(() => (control.textContent = "Copy link"), 2000);
+    control.textContent = words(copied ? "page.link.copied" : "page.link.address");
+    setTimeout(() => (control.textContent = words("page.link.copy")), 2000);
   });
   document.addEventListener("keydown", turnPage);
   if (window.parent !== window) new ResizeObserver(tellHeight).observe(document.body);

@@ -1,8 +1,11 @@
 // state: what is looked at, kept in the address after #, so that every view has a link.
 
+import { askedLanguage, language, WRITTEN } from "./words.js";
+
 const PAGE = {
   tab: "start", // or slide, im2col, ...
   tour: 0, // which step of the tour; 0 without
+  lang: WRITTEN, // the language of its words
   theme: "", // light, dark, or as the system has it
   present: 0, // large, for a lecture
   embed: 0, // the figure alone, for a page around this one
@@ -90,6 +93,11 @@ export function set(changes) {
   notify();
 }
 
+/** The same view in another language, which is another page. */
+export function speak(lang) {
+  location.hash = hashOf({ ...state, lang });
+}
+
 /** Put the state into the address, where that is allowed: a page inside `srcdoc` has none of its own. */
 function write(how) {
   try {
@@ -117,6 +125,7 @@ export function notify() {
 }
 
 window.addEventListener("popstate", () => {
+  if (askedLanguage() !== language) return location.reload();
   readHash();
-  notify();
+  return notify();
 });

@@ -4,44 +4,14 @@ import { DATA } from "../base/data.js";
 import { brief } from "../base/numbers.js";
 import { DEFAULTS } from "../base/state.js";
 import { toyConv } from "../model/convolutions.js";
-import { no, TOY, yes } from "./answers.js";
+import { no, question, TOY, yes } from "./answers.js";
 
 export function slideQuestions() {
-  const [middle, flat] = [
-    { ...TOY, i: 2, j: 2 },
-    { ...TOY, o: 0, i: 0, j: 5 },
-  ];
+  const middle = { ...TOY, i: 2, j: 2 };
   return [
-    {
-      ask: "A filter of 3 × 3 lies on an image of two channels. How many products add up to one number of the output?",
-      answers: [
-        no("9", "That is one channel’s share: a filter has one kernel for every input channel.", middle),
-        yes("18", middle),
-        no("36", "That would be both filters, but each makes an output map of its own.", middle),
-      ],
-      because:
-        "Two channels, nine weights each: 2 · 3 · 3 = 18 products, one sum, and one bias on top. Point at the output, the image or the kernel and see which numbers meet.",
-    },
-    {
-      ask: "One pixel in the middle of the image: how many numbers of an output map does it take part in?",
-      answers: [
-        no("1", "That would be so if windows did not overlap; these move on by one pixel.", middle),
-        yes("9", middle),
-        no("36", "That is the whole map, but a window 3 wide reaches only pixels that are near.", middle),
-      ],
-      because:
-        "Each of the kernel’s nine weights meets it once, in nine windows. Point at a pixel of the image: the outputs that use it light up.",
-    },
-    {
-      ask: "All pixels under a window are equal, and the kernel’s weights add up to 0. What is the sum of the products?",
-      answers: [
-        yes("0", flat),
-        no("the pixels’ value", "That is what weights that add up to 1 would give: a mean.", flat),
-        no("it depends on the weights", "Where all pixels are v, v·w₀ + v·w₁ + … = v · (their sum).", flat),
-      ],
-      because:
-        "v times 0. Such a kernel is blind to flat areas and answers to edges; on the empty corner only the bias is left.",
-    },
+    question("slide.questions.products", { go: middle }),
+    question("slide.questions.pixel", { go: middle }),
+    question("slide.questions.flat", { go: { ...TOY, o: 0, i: 0, j: 5 } }),
   ];
 }
 
