@@ -17,10 +17,11 @@ def definition(v):
 
 
 def test_by_hand(device):
-    x = tinycnn.tensor([-2.0, 0, 3], np.float64, device, requires_grad=True)
+    x = tinycnn.tensor([-2.0, 0, 3, -np.inf, np.nan], np.float64, device, requires_grad=True)
     y = F.abs(x)
-    y.backward(tinycnn.tensor([1.0, 10, 100], np.float64, device))
-    assert y.numpy().tolist() == [2, 0, 3] and x.grad.numpy().tolist() == [-1, 0, 100]  # 0 at 0, as in torch
+    y.backward(tinycnn.tensor([1.0, 10, 100, 1000, 10000], np.float64, device))
+    assert y.numpy()[:4].tolist() == [2, 0, 3, np.inf] and np.isnan(y.numpy()[4])
+    assert x.grad.numpy().tolist() == [-1, 0, 100, -1000, 0]  # 0 at 0 and at NaN, as in torch
 
 
 # 2. The definition

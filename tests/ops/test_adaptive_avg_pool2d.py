@@ -28,6 +28,15 @@ def test_by_hand(device):
     assert x.grad.numpy().tolist() == [[[[1, 3, 2], [1, 3, 2]]]]
 
 
+@pytest.mark.parametrize("spoilt", [np.inf, np.nan])
+def test_what_is_not_finite_stays_in_its_window(spoilt, device):
+    x = tinycnn.tensor([[[[1.0, 3, 5, spoilt]]]], np.float64, device, requires_grad=True)
+    y = F.adaptive_avg_pool2d(x, (1, 2))
+    y.backward(tinycnn.tensor([[[[8.0, spoilt]]]], np.float64, device))
+    np.testing.assert_equal(y.numpy().ravel(), [2, spoilt])
+    np.testing.assert_equal(x.grad.numpy().ravel(), [4, 4, spoilt, spoilt])
+
+
 # 2. The definition
 
 

@@ -27,6 +27,13 @@ def test_by_hand(device):
     assert_close(x.grad, np.array([0.5, P + p, 1 - P - p]), 1e-14, 1e-14)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_minus_infinity_times_nothing_is_nan(dtype, device):
+    y = F.gelu(tinycnn.tensor([-np.inf, np.inf, 1], dtype, device)).numpy()  # as in torch; not minus infinity
+    assert np.isnan(y[0]) and y[1] == np.inf
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
 def test_numbers_of_any_size(dtype, approximate, device):

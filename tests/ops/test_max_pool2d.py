@@ -71,12 +71,21 @@ def test_minus_infinity_is_a_number_like_others(device):
     assert x.grad.numpy().ravel().tolist() == [2, 0, 0, 0, 0, 0, 0, 0, 0]  # to a pixel, not into the padding
 
 
-def test_nan_is_seen_and_gets_no_gradient(device):
-    x = tinycnn.tensor([[[[1.0, np.nan, 3, 4]]]], device=device, requires_grad=True)
-    y = F.max_pool2d(x, (1, 2))
-    y.sum().backward()
-    assert np.isnan(y.numpy()).ravel().tolist() == [True, False]
-    assert x.grad.numpy().ravel().tolist() == [0, 0, 0, 1]
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, [0, 1, 0, 0, 2, 0]),
+        ({"stride": (1, 1)}, [0, 3, 0, 0, 7, 0]),
+        ({"ceil_mode": True, "stride": 4}, [0, 1, 0, 0, 2, 0]),
+    ],
+    ids=["side by side", "overlapping", "apart"],
+)
+def test_the_last_nan_of_a_window_wins_it(options, expected, device):
+    x = tinycnn.tensor([[[[np.nan, np.nan, 3, 4, np.nan, 5]]]], device=device, requires_grad=True)
+    y = F.max_pool2d(x, (1, 3), **options)
+    y.backward(tinycnn.tensor(np.arange(1.0, y.numel() + 1).reshape(y.shape), np.float32, device))
+    assert np.isnan(y.numpy()).all()
+    assert x.grad.numpy().ravel().tolist() == expected
 
 
 # 2. The definition

@@ -2,15 +2,14 @@
 
     y[n, c, i, j] = mean of  x[n, c, h, w]  over  floor(i*H/OH) <= h < ceil((i+1)*H/OH)  and w likewise
 
-An average over a window is an average over its rows and then over its columns, and each is a product with a matrix:
-y = R @ x @ K.T for every image, where R[i, h] is 1 / (height of window i) for the rows h that it covers, and K the
-same for columns.  So dx = R.T @ dy @ K.
+An average over a window is an average over its rows and then over its columns.  What a window gets of the gradient it
+gives in equal shares to its columns and then to its rows; windows overlap where OH does not divide H.
 
 Sizes   N images   C channels   H, W image   OH, OW output
 
 Arrays are (N, C, H, W) to the user and (C, H, W, N) in memory.
 
-Read in this order: adaptive_avg_pool2d_loops (the definition), averages, along_both, AdaptiveAvgPool2dOp.
+Read in this order: adaptive_avg_pool2d_loops (the definition), spans, means, shares, AdaptiveAvgPool2dOp.
 """
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from tinycnn.autograd.arguments import count
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
-from tinycnn.backend import Array, array_module, batch_first, batch_last, gemm
+from tinycnn.backend import Array, array_module, batch_first, batch_last
 from tinycnn.ops import _checks
 
 __all__ = ["adaptive_avg_pool2d"]
@@ -34,36 +33,43 @@ def adaptive_avg_pool2d_loops(x: Array, OH: int, OW: int) -> Array:
         for c in range(C):
             for i in range(OH):
                 for j in range(OW):
-                    rows, columns = slice(i * H // OH, -(-(i + 1) * H // OH)), slice(j * W // OW, -(-(j + 1) * W // OW))
-                    y[n, c, i, j] = x[n, c, rows, columns].mean()
+                    y[n, c, i, j] = x[n, c, spans(H, OH)[i], spans(W, OW)[j]].mean()
     return y
 
 
-def averages(n: int, windows: int) -> Array:
-    """The matrix (windows, n) whose product with n numbers is the average of each window."""
-    i, h = np.arange(windows)[:, None], np.arange(n)
-    covered = (i * n // windows <= h) & (h < -(-(i + 1) * n // windows))
-    return covered / covered.sum(axis=1, keepdims=True)
+def spans(n: int, windows: int) -> list[slice]:
+    """The places of n that each window covers."""
+    return [slice(i * n // windows, -(-(i + 1) * n // windows)) for i in range(windows)]
 
 
-def along_both(x: Array, R: Array, K: Array) -> Array:
-    """R @ x @ K.T for every image of x (C, H, W, N)."""
-    C, H, W, N = x.shape
-    x = gemm(R, x.reshape(C, H, W * N)).reshape(C * len(R), W, N)  # (C*OH, W, N)
-    return gemm(K, x).reshape(C, len(R), len(K), N)  # (C, OH, OW, N)
+def means(x: Array, windows: int) -> Array:
+    """x (K, n, M) averaged over each window along its middle axis -> (K, windows, M)."""
+    return array_module(x).stack([x[:, span].mean(axis=1) for span in spans(x.shape[1], windows)], axis=1)
+
+
+def shares(dy: Array, n: int) -> Array:
+    """The gradient dy (K, windows, M) of means, to each place that the windows cover its share -> (K, n, M)."""
+    dx: Array = array_module(dy).zeros((dy.shape[0], n, dy.shape[2]), dy.dtype)
+    for i, span in enumerate(spans(n, dy.shape[1])):
+        dx[:, span] += dy[:, i : i + 1] / (span.stop - span.start)
+    return dx
 
 
 class AdaptiveAvgPool2dOp(Op, name="adaptive_avg_pool2d"):
     @staticmethod
     def forward(ctx: Context, x: Array, output: tuple[int, int]) -> Array:
-        xp = array_module(x)
-        R, K = (xp.asarray(averages(n, windows), dtype=x.dtype) for n, windows in zip(x.shape[2:], output, strict=True))
-        ctx.save(R=R, K=K)
-        return batch_first(along_both(batch_last(x), R, K))  # (N, C, OH, OW)
+        x, (OH, OW) = batch_last(x), output
+        C, H, W, N = x.shape
+        ctx.save(shape=x.shape)
+        t = means(x.reshape(C, H, W * N), OH)  # (C, OH, W*N)
+        return batch_first(means(t.reshape(C * OH, W, N), OW).reshape(C, OH, OW, N))  # (N, C, OH, OW)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> Array:
-        return batch_first(along_both(batch_last(dy), ctx.R.T, ctx.K.T))  # (N, C, H, W)
+        dy, (C, H, W, N) = batch_last(dy), ctx.shape
+        OH, OW = dy.shape[1:3]
+        dt = shares(dy.reshape(C * OH, OW, N), W)  # (C*OH, W, N)
+        return batch_first(shares(dt.reshape(C, OH, W * N), H).reshape(C, H, W, N))  # (N, C, H, W)
 
 
 def adaptive_avg_pool2d(x: Tensor, output_size: Size) -> Tensor:

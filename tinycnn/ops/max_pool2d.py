@@ -2,7 +2,8 @@
 
     y[n, c, i, j] = max over u, v of  x[n, c, i*SH + u*DH - PH, j*SW + v*DW - PW]
 
-where pixels outside the image take no part.  Each window's gradient goes to its first maximum, read row by row.
+where pixels outside the image take no part.  Each window's gradient goes to its first maximum, read row by row, and in
+a window with NaN, whose maximum is NaN, to the last of these, as in torch.
 
 Sizes   N images   C channels   H, W image   KH, KW kernel   SH, SW stride   PH, PW padding   DH, DW dilation
         OH, OW output   OH = (H + 2*PH - DH*(KH - 1) - 1) / SH + 1, rounded down, or up in ceil_mode, and OW likewise
@@ -78,6 +79,11 @@ class MaxPool2dOp(Op, name="max_pool2d"):
                 xp.multiply(bits(dy), first, out=bits(dx[inputs]))
             else:
                 dx[inputs] += (bits(dy[outputs]) * first).view(dy.dtype)
+        if xp is not np or waiting.any():  # NaN equals nothing, so it is waited for yet; a GPU is not asked, but told
+            for outputs, inputs in reversed(list(taps(windows))):
+                last = waiting[outputs] & xp.isnan(x[inputs])  # (C, h, w, N)
+                waiting[outputs] ^= last
+                dx[inputs] += (bits(dy[outputs]) * last).view(dy.dtype)
         return batch_first(dx)  # (N, C, H, W)
 
 
@@ -92,8 +98,8 @@ def max_pool2d(
     """The maximum of x (N, C, H, W) over windows of kernel_size -> (N, C, OH, OW); as torch's max_pool2d.
 
     kernel_size, stride (kernel_size where it is None), padding (minus infinity) and dilation are ints or (height,
-    width) pairs.  NaN in a window makes its maximum NaN, and no gradient flows there.  TypeError or ValueError where
-    rank or sizes do not fit, padding is above half the kernel, or no window fits.
+    width) pairs.  NaN in a window makes its maximum NaN, and gets the gradient.  TypeError or ValueError where rank or
+    sizes do not fit, padding is above half the kernel, or no window fits.
     """
     windows = _pooling.arguments("max_pool2d", x, kernel_size, stride, padding, dilation, ceil_mode)
     return MaxPool2dOp.apply(x, windows=windows)

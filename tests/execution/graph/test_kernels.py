@@ -476,14 +476,15 @@ def test_of_equal_logits_the_first_is_the_guess(label, right, rng):
 
 
 @pytest.mark.parametrize("name", POOLED)
-def test_nan_wins_in_its_window(name):
+def test_the_last_nan_wins_in_its_window(name):
     plan = Plan(nn.Sequential(*POOLED[name]), (1, 4, 4), 1)
     cpu = PlanOnCpu(plan)
-    cpu.arrays["x"][0, 1, 1] = np.nan
+    cpu.arrays["x"][0, 1, :2] = np.nan
     cpu.begin(None, np.zeros(1, int))
     cpu.run(plan.evaluate[1:])
     nan = np.isnan(cpu.arrays[plan.logits][0, ..., 0])
     assert nan.sum() == (1 if name == "rides" else 9) and nan[0, 0]
+    assert cpu.arrays["arg0" if name == "rides" else "arg1"][0, 0, 0, 0] == (3 if name == "rides" else 8)
 
 
 def test_a_label_that_names_no_class_makes_the_loss_nan(rng):

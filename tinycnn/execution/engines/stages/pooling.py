@@ -44,7 +44,10 @@ class SumPool:
 
 
 class MaxPool:
-    """The largest number of each window, and where it was: its gradient goes to the first such, read row by row."""
+    """The largest number of each window, and where it was: its gradient goes to the first such, read row by row.
+
+    NaN in a window goes on as NaN.  Whose its gradient is, is not asked: the loss is NaN then, and all gradients are.
+    """
 
     def __init__(self, z: Array, window: Two, scratch: Scratch) -> None:
         self.window = window
