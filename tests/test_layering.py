@@ -26,7 +26,7 @@ LAYERS = [
     {"init", "spelling", "serialization"},
     {"nn"},
     {"optim", "data"},
-    {"models"},
+    {"models", "utils"},
     {"grading"},
     {""},  # tinycnn/__init__.py gathers the public names; what is above may import it
     {"execution"},

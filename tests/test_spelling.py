@@ -1,6 +1,7 @@
 """torch's names: every row of the table is run, and where PyTorch is installed it must say the same."""
 
 import builtins
+import inspect
 import re
 import subprocess
 import sys
@@ -109,6 +110,34 @@ def test_a_star_import_brings_no_name_of_pythons_own():
     assert not (set(names) - {"__builtins__"}) & set(vars(builtins))
     assert names["zeros"] is tinycnn.zeros and all(len(name) > 1 for name in names)
     assert {n for n in names if not n.startswith("_")} == set(tinycnn.__all__)
+
+
+# Import lines
+
+
+@pytest.mark.parametrize(("theirs", "ours"), rows("Import lines"), ids=lambda cell: cell[:40])
+def test_an_import_line_brings_what_torchs_brings(theirs, ours):
+    """Ours in a process of its own: a module that another test has loaded must not help."""
+    program = f"{ours}\nprint({{name: type(v).__name__ for name, v in dict(globals()).items() if name[0] != '_'}})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    brought = eval(done.stdout)
+    pytest.importorskip("torch", reason="to compare with")
+    expected = {}
+    exec(theirs, expected)
+    del expected["__builtins__"]
+    assert set(brought) == set(expected)
+    assert {n for n in brought if brought[n] == "module"} == {n for n in expected if inspect.ismodule(expected[n])}
+
+
+def test_modules_under_torchs_names_are_the_engines_own():
+    import tinycnn.nn.functional as F
+    import tinycnn.nn.init as init
+    import tinycnn.utils.data as data
+
+    assert nn.functional is F and nn.init is init and tinycnn.optim.lr_scheduler.StepLR is tinycnn.optim.StepLR
+    for module, own in ((F, tinycnn.functional), (init, tinycnn.init), (data, tinycnn.data)):
+        assert module.__all__ is own.__all__
+        assert all(getattr(module, name) is getattr(own, name) for name in own.__all__)
 
 
 # Makers

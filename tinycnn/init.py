@@ -22,6 +22,11 @@ from tinycnn.autograd.arguments import choice
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, device_of, to_device
 
+__all__ = [
+    "calculate_gain", "constant_", "fans", "kaiming_normal_", "kaiming_uniform_", "normal_", "ones_", "paused",
+    "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+]  # fmt: skip
+
 T = TypeVar("T", bound=Tensor)
 _paused = ContextVar("paused", default=False)  # per thread
 

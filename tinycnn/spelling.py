@@ -198,7 +198,6 @@ ELSEWHERE = {  # torch's names that are not here -> what to write instead
     "set_default_device": "device= of each function, or .to(device)",
     "set_default_dtype": "dtype= of each function, or .double()",
     "std": "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
-    "utils": "from tinycnn.data import DataLoader, TensorDataset",
     "var": "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
 }
 

@@ -10,8 +10,8 @@ import tinycnn
 from tinycnn import d2l, nn
 from tinycnn import functional as F
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.d2l import training
-from tinycnn.data import Batches, DataLoader, TensorDataset, scale
+from tinycnn.d2l import images, training
+from tinycnn.data import Batches, DataLoader, Silhouettes, TensorDataset, scale
 from tinycnn.execution import make_step
 from tinycnn.optim import SGD
 from tinycnn.training import evaluate, train
@@ -161,6 +161,34 @@ def test_the_chapters_cells_run_on_the_gpus_stand_in(fake_cupy, capsys):
         TRAIN.replace("num_batches // 5", "1"), "train_ch6(net, train_iter, test_iter, 1, 0.9, d2l.try_gpu())",
     )  # fmt: skip
     assert capsys.readouterr().out.splitlines()[0] == "training on gpu"
+
+
+@pytest.mark.gpu
+def test_the_chapter_on_a_gpu_by_its_cells_and_by_the_graph(a_gpu, monkeypatch, capsys):
+    """The cells step by step, and train_ch6 on a step that is recorded once and replayed, against the processor's."""
+    sets = Silhouettes(train=True, size=12), Silhouettes(train=False, size=6)
+    monkeypatch.setattr(images, "load", lambda *_, **__: sets)
+    strategies, ends = [], []
+
+    def seen(*arguments):
+        step = make_step(*arguments)
+        strategies.append(step.strategy)
+        return step
+
+    monkeypatch.setattr(training, "make_step", seen)
+    for device, cell in (("d2l.try_gpu()", TRAIN), ("'cuda:0'", ""), ("torch.device('cpu')", "")):
+        names = typed(
+            "torch.manual_seed(3)", LENET, "train_iter, test_iter = d2l.load_data_fashion_mnist(batch_size=6)",
+            EVALUATE, cell.replace("num_batches // 5", "1") or "train_ch6 = d2l.train_ch6",
+            f"train_ch6(net, train_iter, test_iter, 2, 0.9, {device})",
+        )  # fmt: skip
+        ends.append([p.numpy() for p in names["net"].parameters()])
+    assert strategies[0] == "graph" and next(iter(names["net"].parameters())).device == "cpu"
+    cells, graph, cpu = (run.splitlines() for run in capsys.readouterr().out.split("training on ")[1:])
+    assert (cells[0], graph[0], cpu[0]) == ("gpu", "gpu", "cpu") and cells[1] == graph[1] == cpu[1]
+    for a, b, c in zip(*ends, strict=True):
+        np.testing.assert_allclose(b, a, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(b, c, rtol=1e-4, atol=1e-6)
 
 
 def test_train_ch6_takes_the_steps_that_the_cell_takes(capsys):

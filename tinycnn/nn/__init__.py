@@ -4,9 +4,9 @@ Read in this order: module, layers, activations, normalization, sequential, cont
 load_state_dict checks).
 """
 
-from tinycnn import functional as functional
-from tinycnn import init as init
 from tinycnn.autograd.tensor import Parameter
+from tinycnn.nn import functional as functional
+from tinycnn.nn import init as init
 from tinycnn.nn import utils as utils
 from tinycnn.nn.activations import ACTIVATIONS, GELU, Activation, LeakyReLU, ReLU, Sigmoid, SiLU, Tanh
 from tinycnn.nn.containers import ModuleDict, ModuleList, Residual

@@ -1,12 +1,12 @@
 """optim: what moves parameters, and schedules for its learning rate; names and arithmetic are torch.optim's.
 
-Read in this order: sgd, optimizer (what all share), adam, schedules, averaging.
+Read in this order: sgd, optimizer (what all share), adam, lr_scheduler, averaging.
 """
 
 from tinycnn.optim.adam import Adam, AdamW
 from tinycnn.optim.averaging import AveragedModel
+from tinycnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 from tinycnn.optim.optimizer import Optimizer
-from tinycnn.optim.schedules import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 from tinycnn.optim.sgd import SGD
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""schedules: learning rates that change from epoch to epoch, or from batch to batch, by a formula for each."""
+"""lr_scheduler: learning rates that change from epoch to epoch, or from batch to batch, by a formula for each."""
 
 import math
 from collections.abc import Mapping, Sequence
