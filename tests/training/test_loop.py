@@ -11,7 +11,7 @@ from tinycnn.autograd.tape import is_grad_enabled
 from tinycnn.backend import device_of, to_device
 from tinycnn.data import Batches, scale
 from tinycnn.execution import GraphStep, Step, make_step
-from tinycnn.nn import Conv2d, CrossEntropyLoss, Linear, ReLU, Sequential
+from tinycnn.nn import Conv2d, CrossEntropyLoss, Linear, Module, ReLU, Sequential
 from tinycnn.optim import SGD, OneCycleLR, StepLR
 from tinycnn.training import Epoch, NonFiniteLoss, Observer, Point, Run, evaluate, train
 
@@ -474,8 +474,9 @@ def test_evaluation_needs_no_tape_and_leaves_the_model_as_it_was(task):
 
 
 def test_evaluating_a_model_or_a_step_is_the_same(task):
+    pytest.importorskip("threadpoolctl", reason="else a model is evaluated in one piece")
     task = task()
-    with task.step() as step:
+    with task.step("threads", workers=1) as step:  # which computes the same parts, and so the same bits
         assert evaluate(task.net, task.test_batches) == evaluate(step, task.test_batches)
     before = task.bits()
     loss, accuracy = evaluate(task.net, task.test_batches)
@@ -584,6 +585,18 @@ def test_the_graph_goes_on_in_the_middle_of_an_epoch(task, fake_cupy):
     step = PretendedGraph(task)
     run = train(step, task.batches, task.test_batches, epochs=1, run=Run(batch=3, num_batches=12, examples=24))
     assert step.runs == [(3, 1), (4, 2), (6, 2), (8, 2), (10, 2)] and run.trained == 72
+
+
+def test_a_model_is_evaluated_by_stages_where_they_know_it(task, monkeypatch):
+    pytest.importorskip("threadpoolctl", reason="else a model is evaluated in one piece")
+    task = task()
+    expected = evaluate(task.net, task.test_batches)
+
+    def call(*args):
+        raise AssertionError("a layer was called")
+
+    monkeypatch.setattr(Module, "__call__", call)
+    assert evaluate(task.net, task.test_batches) == expected
 
 
 def test_the_graph_evaluates_all_images_at_once(task, fake_cupy):

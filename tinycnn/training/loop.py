@@ -143,8 +143,10 @@ def evaluate(trained: Step | Module, batches: Batches) -> tuple[float, float]:
     `trained` is a step that is open, or a model, whose loss is then the cross-entropy.  ValueError without batches.
     """
     if not isinstance(trained, Step):
-        optimizer = SGD(list(trained.parameters()) or [Tensor(np.zeros(0, np.float32))], lr=0.0)
-        with make_step(trained, CrossEntropyLoss(), optimizer, strategy="plain") as step:
+        params: list[Tensor] = [*trained.parameters()] or [Tensor(np.zeros(0, np.float32))]
+        alike = {(p.device, p.dtype) for p in params} == {("cpu", params[0].dtype)}
+        strategy = "auto" if alike else "plain"  # on the GPU, compiling kernels would take longer
+        with make_step(trained, CrossEntropyLoss(), SGD(params, lr=0.0), strategy, workers=1) as step:
             return evaluate(step, batches)
     check(trained, batches)
     if not len(batches):
