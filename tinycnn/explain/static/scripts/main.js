@@ -51,7 +51,7 @@ function build() {
 function room(tab, index) {
   const number = h("span", { class: "tab-number", "aria-hidden": "true" }, String(index + 1));
   const about = { role: "tab", id: `tab-${tab.id}`, "aria-controls": `panel-${tab.id}` };
-  const control = button([number, tab.name], () => open(tab.id), about);
+  const control = button([number, words(`tabs.${tab.id}.name`)], () => open(tab.id), about);
   const labels = { role: "tabpanel", id: `panel-${tab.id}`, "aria-labelledby": `tab-${tab.id}` };
   const root = h("section", { class: "tab", hidden: true, ...labels });
   return { ...tab, index, control, root, update: null };

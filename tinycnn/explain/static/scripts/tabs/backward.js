@@ -9,8 +9,6 @@ import { backwardQuestions } from "./questions_net.js";
 
 export const backwardTab = {
   id: "backward",
-  name: "Backward",
-  about: "gradients, into kernels and back to pixels",
   lesson: "06_backward",
   questions: backwardQuestions,
 

@@ -15,8 +15,6 @@ import { channelsQuestions } from "./questions.js";
 
 export const channelsTab = {
   id: "channels",
-  name: "Channels",
-  about: "one kernel per channel, and their sum",
   lesson: "03_channels",
   questions: channelsQuestions,
 

@@ -17,8 +17,6 @@ import { editQuestions } from "./questions_net.js";
 
 export const editTab = {
   id: "edit",
-  name: "Edit",
-  about: "change a garment, see what it does",
   lesson: "05_pooling",
   questions: editQuestions,
 

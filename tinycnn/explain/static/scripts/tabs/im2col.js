@@ -17,8 +17,6 @@ import { im2colQuestions } from "./questions.js";
 
 export const im2colTab = {
   id: "im2col",
-  name: "im2col",
-  about: "a convolution as one matrix product",
   lesson: "04_im2col",
   questions: im2colQuestions,
 

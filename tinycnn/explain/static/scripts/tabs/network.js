@@ -19,8 +19,6 @@ const MOST_MAPS = 64; // of one layer that are shown
 
 export const networkTab = {
   id: "network",
-  name: "Network",
-  about: "every map of a network that has learnt",
   lesson: "08_lenet",
   questions: networkQuestions,
 

@@ -21,8 +21,6 @@ const SLIDERS = {
 
 export const sizeTab = {
   id: "size",
-  name: "Size",
-  about: "padding, stride, and what is lost",
   lesson: "02_padding_stride_size",
   questions: sizeQuestions,
 

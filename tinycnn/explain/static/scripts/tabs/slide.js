@@ -14,8 +14,6 @@ import { pointed, slideView } from "./slide_view.js";
 
 export const slideTab = {
   id: "slide",
-  name: "Slide",
-  about: "how one number of the output is made",
   lesson: "01_convolution_by_hand",
   questions: slideQuestions,
 

@@ -17,8 +17,6 @@ import { confusionOf, mistakesOf } from "./training_mistakes.js";
 
 export const trainingTab = {
   id: "training",
-  name: "Training",
-  about: "curves, kernels and mistakes",
   lesson: "08_lenet",
   questions: trainingQuestions,
 

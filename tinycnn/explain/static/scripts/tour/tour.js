@@ -3,6 +3,7 @@
 import { div, h, replace, span } from "../base/dom.js";
 import { clamp } from "../base/numbers.js";
 import { notify, set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { button } from "../widgets/controls.js";
 import { tourSteps } from "./steps.js";
 
@@ -24,14 +25,16 @@ export function enter(number) {
 
 /** The card for the state's step; show() puts it into the tab that is open, and lights what it speaks of. */
 export function tourCard() {
-  const root = h("section", { class: "tour", "aria-label": "Tour" });
+  const root = h("section", { class: "tour", "aria-label": words("tour.name") });
   const parts = { count: h("p", { class: "tour-count" }), title: h("h2", {}), text: h("p", {}), task: div("task") };
   const told = h("p", { class: "because", role: "status" });
-  const back = button("Back", () => enter(state.tour - 1), { class: "quiet", data: { turn: "Back" } });
-  const next = button("Next", () => (state.tour < all().length ? enter(state.tour + 1) : set({ tour: 0 })), {
-    data: { turn: "Next" },
-  });
-  const leave = button("leave the tour", () => set({ tour: 0 }), { class: "quiet leave" });
+  const back = button(words("tour.back"), () => enter(state.tour - 1), { class: "quiet", data: { turn: "Back" } });
+  const next = button(
+    words("tour.next"),
+    () => (state.tour < all().length ? enter(state.tour + 1) : set({ tour: 0 })),
+    { data: { turn: "Next" } },
+  );
+  const leave = button(words("tour.leave"), () => set({ tour: 0 }), { class: "quiet leave" });
   root.append(
     div("tour-body", parts.count, parts.title, parts.text, parts.task, told),
     div("tour-steps", back, next, leave),
@@ -50,7 +53,7 @@ export function tourCard() {
     told.textContent = solved.has(step) ? step.because : "";
     root.classList.toggle("solved", solved.has(step));
     back.disabled = state.tour === 1;
-    next.textContent = state.tour < all().length ? "Next" : "End of the tour";
+    next.textContent = words(state.tour < all().length ? "tour.next" : "tour.end");
     next.classList.toggle("ready", solved.has(step));
     const seen = [...tab.root.querySelectorAll(step.light)].find((element) => element.checkVisibility());
     seen?.classList.add("lit-by-tour");
@@ -59,7 +62,7 @@ export function tourCard() {
 }
 
 function fillStep({ count, title, text, task }, step) {
-  count.textContent = `Step ${state.tour} of ${all().length}`;
+  count.textContent = words("tour.count", { at: state.tour, all: all().length });
   title.textContent = step.title;
   text.textContent = step.text;
   replace(task, step.ask ? questionOf(step) : h("p", {}, `▸ ${step.task}`));
@@ -71,7 +74,7 @@ function questionOf(step) {
     button(
       answer.text,
       () => {
-        reply.textContent = answer.right ? "" : `Not quite. ${answer.reply}`;
+        reply.textContent = answer.right ? "" : words("tour.wrong", { reply: answer.reply });
         if (answer.right) solved.set(step, true);
         notify();
       },
@@ -83,29 +86,34 @@ function questionOf(step) {
 
 /** What a reader sees first: where to begin. */
 export function startScreen(tabs) {
-  const begin = button("Take the tour", () => enter(Math.max(furthest, 1)), { class: "primary" });
-  const look = button("Look around", () => set({ tab: "slide" }));
+  const begin = button(words("tour.start.take"), () => enter(Math.max(furthest, 1)), { class: "primary" });
+  const look = button(words("tour.start.look"), () => set({ tab: "slide" }));
   const what = h("p", { class: "start-text" });
   const cards = tabs.map((tab, k) =>
     h(
       "li",
       {},
-      button([span("tab-number", String(k + 1)), h("b", {}, tab.name), span("", tab.about)], () =>
-        set({ tab: tab.id }),
+      button(
+        [
+          span("tab-number", String(k + 1)),
+          h("b", {}, words(`tabs.${tab.id}.name`)),
+          span("", words(`tabs.${tab.id}.about`)),
+        ],
+        () => set({ tab: tab.id }),
       ),
     ),
   );
   const root = h(
     "section",
-    { class: "start", "aria-label": "Start" },
-    h("h2", {}, "What does a convolution do, and how does it learn?"),
+    { class: "start", "aria-label": words("tour.start.name") },
+    h("h2", {}, words("tour.start.title")),
     what,
     div("start-buttons", begin, look),
     h("ol", { class: "start-tabs" }, cards),
   );
   root.show = () => {
-    begin.textContent = furthest > 1 ? `Go on with the tour, step ${furthest}` : "Take the tour";
-    what.textContent = `${all().length} steps, about half an hour, from one number of the output to a network that has learnt. Nothing needs to be known before. Each step asks for one act. Or look around: every number here can be pressed, and every view has a link.`;
+    begin.textContent = words(furthest > 1 ? "tour.start.go_on" : "tour.start.take", { at: furthest });
+    what.textContent = words("tour.start.text", { all: all().length });
   };
   return root;
 }

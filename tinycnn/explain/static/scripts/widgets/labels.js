@@ -2,10 +2,11 @@
 
 import { div, h, span } from "../base/dom.js";
 import { exact, exactly } from "../base/numbers.js";
+import { words } from "../base/words.js";
 
 /** Who computed what is shown here. */
 export function origin(who) {
-  return h("span", { class: `origin ${who}` }, who === "engine" ? "engine" : "browser’s arithmetic");
+  return h("span", { class: `origin ${who}` }, words(who === "engine" ? "origin.engine" : "origin.browser"));
 }
 
 export function term(number, name, role) {

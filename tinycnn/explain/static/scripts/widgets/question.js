@@ -2,6 +2,7 @@
 
 import { div, h, replace } from "../base/dom.js";
 import { set } from "../base/state.js";
+import { words } from "../base/words.js";
 import { button } from "./controls.js";
 
 /**
@@ -13,14 +14,16 @@ export function lead(number, questions) {
   const given = questions.map(() => ""); // the place of the answer; "x" where it was only asked for
   let at = 0;
   const ask = h("h2", { class: "question" });
-  const answers = h("div", { class: "predict", role: "group", "aria-label": "Your prediction" });
+  const answers = h("div", { class: "predict", role: "group", "aria-label": words("question.prediction") });
   const told = h("div", { class: "reveal", "aria-live": "polite" });
   const turn = (k) => {
     at = k;
     show();
   };
-  const turns = questions.map((_, k) => button(String(k + 1), () => turn(k), { "aria-label": `Question ${k + 1}` }));
-  const next = button("next question", () => turn(at + 1), { class: "quiet" });
+  const turns = questions.map((_, k) =>
+    button(String(k + 1), () => turn(k), { "aria-label": words("question.one", { k: k + 1 }) }),
+  );
+  const next = button(words("question.next"), () => turn(at + 1), { class: "quiet" });
   const answer = (text) => {
     given[at] = text;
     show();
@@ -39,7 +42,7 @@ export function lead(number, questions) {
     });
   };
   const mark = h("p", { class: "number", "aria-hidden": "true" }, String(number));
-  const which = h("div", { class: "which", role: "group", "aria-label": "Questions" }, turns);
+  const which = h("div", { class: "which", role: "group", "aria-label": words("question.all") }, turns);
   const root = div("lead", mark, div("asked", ask, answers, told), which);
   root.show = (guess) => {
     if (guess !== "") given[at] = guess;
@@ -55,12 +58,12 @@ function answerButtons(question, given, answer) {
     const mark = !open ? "" : right ? " right" : chosen ? " wrong" : "";
     return button(text, () => answer(String(k)), { class: `answer${mark}`, "aria-pressed": chosen });
   });
-  return [buttons, !open && button("show me", () => answer("x"), { class: "quiet skip" })];
+  return [buttons, !open && button(words("question.show"), () => answer("x"), { class: "quiet skip" })];
 }
 
 function reply(question, given) {
   const chosen = question.answers[Number(given)];
-  const verdict = !chosen ? "" : chosen.right ? "Yes. " : "Not quite. ";
+  const verdict = !chosen ? "" : `${words(chosen.right ? "question.yes" : "question.no")} `;
   const why = chosen?.reply ? `${chosen.reply} ` : "";
   return h("p", {}, h("strong", {}, verdict), why, question.because);
 }

@@ -3,6 +3,7 @@
 import { div, h, replace } from "../base/dom.js";
 import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { choice } from "./controls.js";
 
 /** Controls above the figure, the bar below it, which stays in sight, and what can be read afterwards. */
@@ -27,7 +28,7 @@ export function steps(stage, key, sections, say) {
     return root;
   });
   const pick = choice(
-    "Part",
+    words("part"),
     sections.map(({ name }, k) => [k + 1, `${k + 1} ${name}`]),
     (value) => set({ [key]: value }),
   );

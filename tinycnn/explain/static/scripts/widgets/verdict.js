@@ -2,29 +2,30 @@
 
 import { div, h, span } from "../base/dom.js";
 import { brief } from "../base/numbers.js";
+import { words } from "../base/words.js";
 import { button } from "./controls.js";
 import { table, tableRow } from "./labels.js";
-
-const ALARM =
-  "The browser’s arithmetic does not reproduce the engine’s numbers on this page. Do not trust what is labelled “browser”. See the self-check.";
-const WHAT =
-  "When this page opened, the browser recomputed what it will compute for you later and compared it with the arrays that the engine exported. Differences are relative to the largest number of each array; the browser adds in float64, the engine in float32.";
 
 /** The badge in the header, the dialog behind it, and a bar across the page if anything is off. */
 export function showSelfcheck(checks) {
   const { selfcheck: verdict, maxdiff } = document.documentElement.dataset;
   const badge = document.getElementById("badge");
   badge.className = `badge ${verdict}`;
-  badge.textContent = verdict === "pass" ? "self-check passed" : "self-check failed";
-  badge.title = `largest relative difference ${brief(Number(maxdiff))}`;
-  if (verdict === "fail") document.body.prepend(h("p", { class: "alarm", role: "alert" }, ALARM));
+  badge.textContent = words(verdict === "pass" ? "check.passed" : "check.failed");
+  badge.title = words("check.largest", { difference: brief(Number(maxdiff)) });
+  if (verdict === "fail") document.body.prepend(h("p", { class: "alarm", role: "alert" }, words("check.alarm")));
   const dialog = document.getElementById("checks");
-  const close = button("Close", () => dialog.close(), { class: "quiet" });
-  const title = verdict === "pass" ? "The browser agrees with the engine" : "The browser disagrees with the engine";
+  const close = button(words("page.close"), () => dialog.close(), { class: "quiet" });
+  const title = words(verdict === "pass" ? "check.agrees" : "check.disagrees");
   dialog.replaceChildren(
     div("dialog-head", h("h2", {}, title), close),
-    h("p", {}, WHAT),
-    div("scroll", table(["recomputed", "difference", "allowed"], 1, checks.map(checkRow), { kind: "checks" })),
+    h("p", {}, words("check.what")),
+    div(
+      "scroll",
+      table([words("check.recomputed"), words("check.difference"), words("check.allowed")], 1, checks.map(checkRow), {
+        kind: "checks",
+      }),
+    ),
   );
   dialog.onclick = (event) => event.target === dialog && dialog.close(); // a click beside it
   badge.onclick = () => dialog.showModal();

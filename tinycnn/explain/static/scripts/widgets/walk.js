@@ -1,6 +1,7 @@
 // walk: the buttons that step and play, and the sentence that says what is seen.
 
 import { calm, h } from "../base/dom.js";
+import { words } from "../base/words.js";
 import { button } from "./controls.js";
 
 /** The sentence under a stage; screen readers hear it when it changes. */
@@ -23,19 +24,20 @@ export function player(step, restart) {
   const stop = () => {
     clearInterval(timer);
     timer = null;
-    say("▶ Play", "Play");
+    say("▶", "walk.play");
   };
   const start = () => {
     if (!step(1)) restart();
-    say("❚❚ Pause", "Pause");
+    say("❚❚", "walk.pause");
     const tick = () => (root.offsetParent === null || !step(1)) && stop();
     timer = setInterval(tick, calm.matches ? CALM_PACE : PACE);
   };
-  const play = button("▶ Play", () => (timer ? stop() : start()), { class: "play", "aria-label": "Play" });
-  const say = (text, name) => {
-    play.textContent = text;
-    play.setAttribute("aria-label", name);
+  const play = button("", () => (timer ? stop() : start()), { class: "play" });
+  const say = (mark, key) => {
+    play.textContent = `${mark} ${words(key)}`;
+    play.setAttribute("aria-label", words(key));
   };
+  say("▶", "walk.play");
   const single = (text, name, by) => {
     const once = () => {
       stop();
@@ -43,8 +45,8 @@ export function player(step, restart) {
     };
     return button(text, once, { "aria-label": name });
   };
-  const group = { class: "player", role: "group", "aria-label": "Steps" };
-  const root = h("div", group, single("←", "Step back", -1), play, single("→", "Step", 1));
+  const group = { class: "player", role: "group", "aria-label": words("walk.name") };
+  const root = h("div", group, single("←", words("walk.back"), -1), play, single("→", words("walk.step"), 1));
   root.stop = stop;
   return root;
 }
