@@ -32,6 +32,7 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_layering.py": "all imports",
     "test_package.py": "the wheel",
     "test_readme.py": "the README",
+    "test_where_it_runs.py": "archives, options, cores and pools that a program may run in",
     "test_device_clean.py": "a whole training step on a strict stand-in for CuPy",
     "test_fakecupy.py": "that stand-in",
     "emulator/test_planted_faults.py": "the graph with faults put in on purpose",

@@ -10,9 +10,15 @@ Here are, under their short names, `tinycnn.autograd.tensor.Tensor`, `tinycnn.au
 """
 
 import pkgutil
+import signal
+import sys
 from typing import TYPE_CHECKING, NoReturn
 
-# ruff: noqa: F401
+# ruff: noqa: E402, F401
+_command = ("-m", "tinycnn") in zip(sys.orig_argv, sys.orig_argv[1:], strict=False)
+if _command and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C during imports is quiet; __main__ undoes it
+
 import tinycnn.autograd.operators  # what Tensor's operators and methods look up by name
 import tinycnn.autograd.places
 from tinycnn import cuda as cuda

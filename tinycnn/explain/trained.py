@@ -46,7 +46,11 @@ def beginning() -> LeNet:
 
 
 def load(file: Path = FILE) -> Trained:
-    """What the file holds, in float32."""
+    """What the file holds, in float32.  RuntimeError where the package lies in a zip archive."""
+    if not file.parent.is_dir():
+        raise RuntimeError(
+            f"explain: tinycnn lies in an archive, {file} cannot be read there; unpack it, or install it with pip"
+        )
     with np.load(file, allow_pickle=False) as saved:
         weights = {name: saved[name].astype(np.float32) for name in saved.files if name[0].isdigit()}
         kernels, steps = saved["kernels"].astype(np.float32), saved["steps"]
