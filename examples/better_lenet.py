@@ -18,6 +18,7 @@ Three recipes go on from there, with batch normalisation, a rate that goes up an
 python examples/better_lenet.py                              Fashion-MNIST
 python examples/better_lenet.py --dataset mnist --data-dir DIR
 python examples/better_lenet.py --recipe small --dataset mnist
+python examples/better_lenet.py --recipe small --dataset mnist --seeds 5      their mean and spread; goes on
 python examples/better_lenet.py --epochs 1 --limit 2000      a quick look
 python examples/better_lenet.py --device gpu
 """
@@ -29,6 +30,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from statistics import mean, pstdev
 from typing import Any
 
 from tinycnn import manual_seed, nn
@@ -36,6 +38,7 @@ from tinycnn.backend import resolve_device, to_device
 from tinycnn.cli.report import clear_errors, machine
 from tinycnn.data import Augment, Batches, load
 from tinycnn.execution import make_step
+from tinycnn.files import write_atomically
 from tinycnn.models import VGG, LeNet, ResNet
 from tinycnn.optim import SGD, AdamW, CosineAnnealingLR, OneCycleLR, Optimizer
 from tinycnn.training import Curves, Progress, train
@@ -61,6 +64,8 @@ class Recipe:
 BETTER = {"channels": (32, 64), "activation": "relu", "pool": "max", "hidden": (256,), "dropout": 0.4}
 MOMENTUM = {"momentum": 0.9, "nesterov": True, "weight_decay": 5e-4}
 
+TABLE = Path(__file__).parents[1] / "benchmarks" / "results" / "accuracy.json"
+
 RECIPES = {
     "better": Recipe(
         lambda: LeNet(**BETTER), SGD, {"lr": 0.03, "momentum": 0.9, "weight_decay": 2e-4}, batch_size=64, epochs=15
@@ -82,20 +87,56 @@ RECIPES = {
 
 def main(arguments=None):
     options = parse(arguments)
-    recipe = RECIPES[options.recipe]
     device, reason = resolve_device(options.device)
     print(reason)
-    train_set, test_set = load(options.dataset, options.data_dir, notice=print)
-    print(train_set)
+    data = load(options.dataset, options.data_dir, notice=print)
+    print(data[0])
+    if options.seeds is None:
+        result, path = learn(options, options.seed, data, device), options.out / "result.json"
+        write(path, result)
+        print(f"wrote {path}")
+    else:
+        several(options, data, device)
 
-    manual_seed(options.seed)
+
+def several(options, data, device):
+    """Train from as many seeds as asked for and tell their mean; each result is kept as soon as it is there.
+
+    A result in the file counts where it is of the same data, net and training; a recipe that has changed starts anew.
+    """
+    kept = json.loads(options.table.read_text(encoding="utf-8")) if options.table.exists() else []
+    asked = settings(options, data[0])
+    for seed in range(options.seed, options.seed + options.seeds):
+        if not any(asked.items() <= result.items() and result["seed"] == seed for result in kept):
+            kept.append(learn(options, seed, data, device))
+            write(options.table, kept)
+    seeds = range(options.seed, options.seed + options.seeds)
+    found = [result for result in kept if asked.items() <= result.items() and result["seed"] in seeds]
+    print(f"{'seed':>4}  {'test accuracy':>13}  {'images/s':>8}  {'minutes':>7}  {'of one core':>11}")
+    for result in sorted(found, key=lambda result: result["seed"]):
+        print(
+            f"{result['seed']:4}  {result['test_acc']:13.2%}  {result['examples_per_sec']:8,}  "
+            f"{result['seconds'] / 60:7.1f}  {result['cpu_seconds'] / 60:11.1f}"
+        )
+    accuracies = [100 * result["test_acc"] for result in found]
+    print(
+        f"{options.recipe} on {data[0].name}, {found[0]['parameters']:,} parameters, {found[0]['epochs']} epochs: "
+        f"mean {mean(accuracies):.2f} %, from {min(accuracies):.2f} to {max(accuracies):.2f} %, "
+        f"standard deviation {pstdev(accuracies):.2f}"
+    )
+
+
+def learn(options, seed, data, device):
+    """Train the recipe's net once; returns the summary."""
+    recipe, (train_set, test_set) = RECIPES[options.recipe], data
+    manual_seed(seed)
     net, epochs = recipe.net(), options.epochs or recipe.epochs
     net.to(device)
-    augment = Augment(recipe.shift, recipe.flip and train_set.name != "MNIST", recipe.erase, seed=options.seed)
+    augment = Augment(recipe.shift, recipe.flip and train_set.name != "MNIST", recipe.erase, seed=seed)
     augment = None if recipe.shift == 0 and not recipe.flip and recipe.erase == 0 else augment
     batches, test_batches = (
-        Batches(*on(device, data, options.limit), recipe.batch_size, seed=options.seed, **how)
-        for data, how in ((train_set, {"augment": augment}), (test_set, {"shuffle": False}))
+        Batches(*on(device, part, options.limit), recipe.batch_size, seed=seed, **how)
+        for part, how in ((train_set, {"augment": augment}), (test_set, {"shuffle": False}))
     )
     optimizer = recipe.rule(net.parameters(), **recipe.options)
     if recipe.max_lr is None:
@@ -106,17 +147,27 @@ def main(arguments=None):
     if can_draw():
         observers.append(Curves(options.out / "curves.png", f"A better LeNet on {train_set.name}"))
 
-    started = time.perf_counter()
+    started, worked = time.perf_counter(), time.process_time()
     with make_step(net, nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), optimizer) as step:
         print(step.description)
         run = train(step, batches, test_batches, epochs, observers, schedule=schedule)
-    seconds = time.perf_counter() - started
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
 
-    print(f"test accuracy {run.result.test_acc:.4f} after {run.epoch} epochs, {seconds / 60:.1f} minutes")
-    path = options.out / "result.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary(net, run, seconds, train_set, options, step), indent=2) + "\n", encoding="utf-8")
-    print(f"wrote {path}")
+    print(f"test accuracy {run.result.test_acc:.4f} after {run.epoch} epochs, {seconds / 60:.1f} minutes", end=", ")
+    print(f"{run.examples_per_sec:,.0f} images/s; {cpu_seconds / 60:.1f} minutes of one core, whatever else ran")
+    return {
+        **settings(options, train_set),
+        "seed": seed,
+        "date": date.today().isoformat(),
+        "test_acc": run.result.test_acc,
+        "train_acc": run.result.train_acc,
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
+        "examples_per_sec": round(run.examples_per_sec),
+        "test_acc_by_epoch": [record.test_acc for record in run.history if record.kind == "epoch"],
+        "execution": step.description,
+        "machine": machine(),
+    }
 
 
 def on(device, data, limit):
@@ -124,32 +175,31 @@ def on(device, data, limit):
     return to_device(data.images[:limit], device), to_device(data.labels[:limit], device)
 
 
-def summary(net, run, seconds, data, options, step):
-    """What was trained on what, what came out, and what it took."""
+def settings(options, data):
+    """What is trained on what, and how: all that the outcome depends on but the seed."""
     recipe = RECIPES[options.recipe]
+    net = recipe.net()
     schedule = "cosine" if recipe.max_lr is None else f"one cycle up to {recipe.max_lr:g}"
-    return {
+    asked = {
         "recipe": options.recipe,
         "dataset": data.name,
-        "date": date.today().isoformat(),
-        "test_acc": run.result.test_acc,
-        "train_acc": run.result.train_acc,
-        "epochs": run.epoch,
-        "seconds": round(seconds, 1),
-        "examples_per_sec": round(run.examples_per_sec),
-        "parameters": sum(p.numel() for p in net.parameters()),
-        "seed": options.seed,
+        "epochs": options.epochs or recipe.epochs,
         "limit": options.limit,
+        "parameters": sum(p.numel() for p in net.parameters()),
         "model": {"class": type(net).__name__, **net.config},
         "optimizer": {
             "class": recipe.rule.__name__, **recipe.options, "schedule": schedule, "batch_size": recipe.batch_size,
         },
         "augment": {"shift": recipe.shift, "flip": recipe.flip and data.name != "MNIST", "erase": recipe.erase},
         "label_smoothing": recipe.smoothing,
-        "test_acc_by_epoch": [record.test_acc for record in run.history if record.kind == "epoch"],
-        "execution": step.description,
-        "machine": machine(),
     }  # fmt: skip
+    return json.loads(json.dumps(asked))  # as it will be read again: tuples are lists
+
+
+def write(path, result):
+    """As JSON, at every moment the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, (json.dumps(result, indent=2) + "\n").encode())
 
 
 def parse(arguments):
@@ -161,8 +211,15 @@ def parse(arguments):
     parser.add_argument("--limit", type=int, metavar="N", help="use the first N images only, for a quick look")
     parser.add_argument("--device", default="auto", choices=("auto", "cpu", "gpu"), help="where it trains")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of weights, dropout and order (default: 0)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="train from N seeds, --seed and the next ones")
+    parser.add_argument(
+        "--table", type=Path, default=TABLE, metavar="FILE", help="their results (default: %(default)s)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs", "better-lenet"), metavar="DIR", help="for the results")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.seeds is not None and options.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {options.seeds}")
+    return options
 
 
 if __name__ == "__main__":

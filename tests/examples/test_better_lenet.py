@@ -41,3 +41,21 @@ def test_it_trains_on_a_gpu(fake_cupy, tmp_path, capsys):
     assert "running on gpu" in capsys.readouterr().out
     execution = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))["execution"]
     assert "not graph: layer" in execution and "(Dropout(p=0.4)) has no fused kernel" in execution
+
+
+def test_several_seeds_go_on_where_they_were(tmp_path, capsys):
+    program, table = runpy.run_path(str(PROGRAM)), tmp_path / "accuracy.json"
+    options = ["--recipe", "small", "--dataset", "silhouettes", "--epochs", "1", "--limit", "64"]
+    options += ["--out", str(tmp_path), "--table", str(table)]
+    program["main"]([*options, "--seeds", "1"])
+    first = table.read_text(encoding="utf-8")
+    program["main"]([*options, "--seeds", "2"])
+    kept = json.loads(table.read_text(encoding="utf-8"))
+    assert [result["seed"] for result in kept] == [0, 1] and kept[:1] == json.loads(first)
+    assert kept[0]["cpu_seconds"] > 0 and kept[0]["examples_per_sec"] > 0
+    accuracies = [100 * result["test_acc"] for result in kept]
+    assert f"mean {sum(accuracies) / 2:.2f} %" in capsys.readouterr().out
+    program["RECIPES"]["small"].smoothing = 0.1  # another recipe: what was found before does not count
+    program["main"]([*options, "--seeds", "1"])
+    kept = json.loads(table.read_text(encoding="utf-8"))
+    assert [(result["seed"], result["label_smoothing"]) for result in kept] == [(0, 0.0), (1, 0.0), (0, 0.1)]
