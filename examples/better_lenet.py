@@ -139,10 +139,6 @@ def learn(options, seed, data, device):
         for part, how in ((train_set, {"augment": augment}), (test_set, {"shuffle": False}))
     )
     optimizer = recipe.rule(net.parameters(), **recipe.options)
-    if recipe.max_lr is None:
-        schedule = CosineAnnealingLR(optimizer, T_max=epochs)
-    else:
-        schedule = OneCycleLR(optimizer, recipe.max_lr, total_steps=epochs * len(batches))
     observers = [Progress()]
     if can_draw():
         observers.append(Curves(options.out / "curves.png", f"A better LeNet on {train_set.name}"))
@@ -150,6 +146,7 @@ def learn(options, seed, data, device):
     started, worked = time.perf_counter(), time.process_time()
     with make_step(net, nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), optimizer) as step:
         print(step.description)
+        schedule = schedule_of(recipe, optimizer, epochs, len(batches))
         run = train(step, batches, test_batches, epochs, observers, schedule=schedule)
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
 
@@ -168,6 +165,13 @@ def learn(options, seed, data, device):
         "execution": step.description,
         "machine": machine(),
     }
+
+
+def schedule_of(recipe, optimizer, epochs, steps):
+    """A cosine down to 0 over the epochs, or one cycle over their steps."""
+    if recipe.max_lr is None:
+        return CosineAnnealingLR(optimizer, T_max=epochs)
+    return OneCycleLR(optimizer, recipe.max_lr, total_steps=epochs * steps)
 
 
 def on(device, data, limit):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinycnn.explain import bundle
+from tinycnn.explain.words import table
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 LESSONS = sorted((EXAMPLES / "lessons").glob("*.py"))
@@ -63,11 +64,11 @@ def test_a_lesson_runs_and_prints_what_it_claims(path, tmp_path):
 
 
 def test_lessons_and_tabs_name_each_other():
-    tabs = sorted((Path(bundle.STATIC) / "scripts" / "tabs").glob("*.js"))
+    english = table("en")["tabs"]
     named = {}
-    for text in (path.read_text(encoding="utf-8") for path in tabs):
-        if lesson := re.search(r'^  lesson: "(\w+)"', text, re.M):
-            named.setdefault(lesson[1], set()).add(re.search(r'^  name: "(\w+)"', text, re.M)[1])
+    for path in sorted((Path(bundle.STATIC) / "scripts" / "tabs").glob("*.js")):
+        if lesson := re.search(r'^  lesson: "(\w+)"', path.read_text(encoding="utf-8"), re.M):
+            named.setdefault(lesson[1], set()).add(english[path.stem]["name"])
     assert len(named) == 7 and set(named) < set(CLAIMS)
     for lesson, names in named.items():
         told = re.search(
