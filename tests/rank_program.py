@@ -82,7 +82,9 @@ def data(rng, n, shape=(2, 6, 8)):
 
 def digest(model, optimizer):
     """Every bit that training changes."""
-    arrays = [p.numpy() for p in model.parameters()] + [v for k, v in optimizer.state_dict().items() if v is not None]
+    arrays = [p.numpy() for p in (*model.parameters(), *model.buffers())] + [
+        v for k, v in optimizer.state_dict().items() if v is not None
+    ]
     return hashlib.sha256(b"".join(np.asarray(a).tobytes() for a in arrays)).hexdigest()[:16], random.get_state()
 
 
@@ -99,6 +101,8 @@ CASES = [
     {"n": 70, "lenet": True},  # by stages, which cannot read the other net
     {"n": 200},
     {"n": 24, "own": True},  # whose gradient is held against the whole batch's
+    {"n": 21, "micro_batch": 4, "normalised": True},  # by the statistics of all ranks
+    {"n": 3, "micro_batch": 2, "normalised": True},  # of which some have none
 ]
 GPU_CASES = [CASES[k] for k in (0, 1, 2, 4, 7)]
 
@@ -110,7 +114,8 @@ def bits(strategy, workers=None, device="cpu", cases=CASES):
         rng = np.random.default_rng(len(found))
         random.manual_seed(5)
         lenet, shape = case.get("lenet"), (1, 28, 28) if case.get("lenet") else (2, 6, 8)
-        model = LeNet() if lenet else net(case.get("dtype", np.float32), case.get("dropout", 0.0))
+        layers = [nn.BatchNorm1d(12)] * case.get("normalised", False)
+        model = LeNet() if lenet else net(case.get("dtype", np.float32), case.get("dropout", 0.0), *layers)
         optimizer = optim.SGD(model.to(device).parameters(), lr=0.1, momentum=0.9)
         if strategy == "ranks" and world().rank:  # the others take over what rank 0 has
             random.manual_seed(world().rank)

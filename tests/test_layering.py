@@ -20,7 +20,7 @@ LAYERS = [
     {"geometry"},  # sizes and shapes of layers, in numbers alone
     {"backend"},
     {"autograd", "cuda"},
-    {"random"},
+    {"random", "whole"},
     {"ops"},
     {"functional"},
     {"init", "spelling", "serialization"},
@@ -42,6 +42,7 @@ THREADS = {"threading", "_thread", "multiprocessing", "concurrent", "asyncio"}
 MAY_THREAD = {
     "autograd/tape.py": "no_grad is per thread",
     "random.py": "the generator's state is per thread",
+    "whole.py": "which part of a batch is computed is per thread",
     "data/download.py": "a name lookup can hang for longer than any timeout; a thread can be left behind",
 }
 

@@ -6,8 +6,6 @@ from helpers import assert_close, leaf
 
 import tinycnn
 from tinycnn import nn, summary
-from tinycnn.execution import make_step
-from tinycnn.optim import SGD
 
 KINDS = [(nn.BatchNorm2d, (6, 3, 4, 5)), (nn.BatchNorm1d, (6, 3)), (nn.BatchNorm1d, (6, 3, 7))]
 
@@ -92,12 +90,6 @@ def test_a_summary_sees_through_it_and_leaves_the_statistics_alone():
     row = summary(net, (1, 1, 4, 4)).rows[1]
     assert (row.parameters, row.multiply_adds, row.receptive_field) == (4, 0, (3, 3))
     assert net[1].num_batches_tracked.item() == 0
-
-
-def test_auto_does_not_cut_its_batch():
-    net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    with make_step(net, nn.CrossEntropyLoss(), SGD(net.parameters(), lr=0.1)) as step:
-        assert step.strategy == "plain" and "BatchNorm1d looks at the whole batch" in step.description
 
 
 @pytest.mark.parametrize(

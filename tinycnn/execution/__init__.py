@@ -9,7 +9,8 @@
 Threads, processes and ranks compute parts with an engine: by the tape, or by stages over buffers that are made once.
 `make_step` is the one line of a program that chooses; a program that can be one of several ranks says `with job():`
 around all of it.  Read in this order: step (what all of them promise), plain (the textbook's ten lines), separable
-(what may be cut), parts, engines/ and teams/ (cut, computed, and where), job; graph/.
+(what may be cut), parts, engines/ and teams/ (cut, computed, and where), together (layers at which parts meet), job;
+graph/.
 """
 
 from tinycnn.execution.choice import ENGINES, STRATEGIES, cores, make_step

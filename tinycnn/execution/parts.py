@@ -9,23 +9,27 @@ Why the sum is right: a mean over the batch is a weighted mean of the means over
 Why the bits are the same for any number of workers: the cut depends on the batch alone, part k writes row k of a
 table wherever it runs, and the rows are summed in one fixed order, a tree: neighbours first, then pairs of pairs.
 Whoever has several neighbouring rows can add them up before they travel, and the bits stay the same.
+
+Batch normalisation is the layer that looks at other examples: there the parts meet, see together.py.
 """
 
 import math
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinycnn import random
+from tinycnn import random, whole
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module, to_numpy
 from tinycnn.backend.memory import keep_freed_memory
 from tinycnn.execution.blas import single_threaded_blas
 from tinycnn.execution.engines.engine import Engine, note_type
 from tinycnn.execution.engines.tape import TapeEngine
-from tinycnn.execution.separable import Snapshot, why_not_separable
+from tinycnn.execution.separable import Snapshot, meets, why_not_separable
 from tinycnn.execution.step import Loss, Result, Step, check_batch, evaluate_whole
+from tinycnn.execution.together import Meet, NotTogether, side_by_side
 from tinycnn.nn import CrossEntropyLoss, Module
 from tinycnn.optim import Optimizer
 
@@ -77,6 +81,12 @@ class PartsStep(Step):
             )
         self.xp = array_module(self.params[0].data)
         self.doubt = why_not_separable(model, loss)
+        self.meets = meets(model)
+        if self.meets and self.params[0].device != "cpu":
+            raise ValueError(
+                f"make_step: {self.strategy} cannot run {self.meets}, which looks at the whole batch, on GPUs; use "
+                'strategy "plain"'
+            )
         self.steps = 0
         self.new_engine: Callable[[], Engine] = lambda: engine(model, loss, self.params)
         self.engine = self.new_engine()  # the calling process's, or its first thread's
@@ -117,21 +127,40 @@ class PartsStep(Step):
         raise NotImplementedError
 
     def work(
-        self, engine: Engine, which: Iterable[int], x: Array, y: Array, job: Job, table: Array, notes: Array
+        self,
+        engine: Engine,
+        which: Iterable[int],
+        x: Array,
+        y: Array,
+        job: Job,
+        table: Array,
+        notes: Array,
+        meet: Meet,
+        first: int = 0,
     ) -> None:
-        """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record."""
-        cut = cut_into(job.size, job.examples)
+        """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record.
+
+        Where a layer looks at the whole batch, they run side by side, and `meet` the other workers'; part `first`
+        moves running statistics.
+        """
         engine.begin()
+        if self.meets:
+            parts = {k: partial(self._part, engine, k, x, y, job, table, notes) for k in which}
+            side_by_side(parts, job.examples, first, meet)
+            return
         for k in which:
-            part, note = cut[k], notes[k]
-            note.fill(0)
-            if not job.train:
-                engine.evaluate(x[part], y[part], job.shares[k], note)
-                continue
-            with random.at(job.random, part.start):
-                engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
-                note["calls"] = random.get_state()[1] - job.random[1]
-            note["norm"] = float(self.xp.linalg.norm(table[k])) if self.doubt else 0.0
+            self._part(engine, k, x, y, job, table, notes)
+
+    def _part(self, engine: Engine, k: int, x: Array, y: Array, job: Job, table: Array, notes: Array) -> None:
+        part, note = cut_into(job.size, job.examples)[k], notes[k]
+        note.fill(0)
+        if not job.train:
+            engine.evaluate(x[part], y[part], job.shares[k], note)
+            return
+        with random.at(job.random, part.start):
+            engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
+            note["calls"] = random.get_state()[1] - job.random[1]
+        note["norm"] = float(self.xp.linalg.norm(table[k])) if self.doubt else 0.0
 
     def add_up(self, table: Array) -> None:
         """Sum the rows of a batch's table (K, P) into `total`; the table is used up."""
@@ -179,11 +208,12 @@ class PartsStep(Step):
 
     def _compare_with_the_whole(self, x: Array, y: Array, norms: float) -> None:
         """RuntimeError unless the parts' gradients, of `norms` together, add up to the whole's, but for rounding."""
-        whole, note = self.flat(), self.new_notes(1)[0]
-        with random.at(random.get_state(), 0):
-            TapeEngine(self.model, self.loss, self.params).train(x, y, 1.0, self.split(whole), note)
-        allowed, norm = ROUNDING * np.finfo(whole.dtype).eps * norms, float(self.xp.linalg.norm(whole))
-        if not (off := float(self.xp.linalg.norm(self.total - whole))) <= allowed:
+        expected, note = self.flat(), self.new_notes(1)[0]
+        forgetful = whole.Part(len(y), first=False, add_up=lambda numbers: numbers)  # running statistics have moved
+        with random.at(random.get_state(), 0), whole.within(forgetful):
+            TapeEngine(self.model, self.loss, self.params).train(x, y, 1.0, self.split(expected), note)
+        allowed, norm = ROUNDING * np.finfo(expected.dtype).eps * norms, float(self.xp.linalg.norm(expected))
+        if not (off := float(self.xp.linalg.norm(self.total - expected))) <= allowed:
             raise RuntimeError(
                 f"step: computed in parts, the gradient differs from the whole batch's by {off:.3g} "
                 f"(its norm is {norm:.3g}, rounding explains {allowed:.1g}); {self.doubt}: "
@@ -198,6 +228,16 @@ def additions(rows: int) -> list[tuple[int, int]]:
     """
     distances = [1 << level for level in range((rows - 1).bit_length())]
     return [(k, k + distance) for distance in distances for k in range(0, rows - distance, 2 * distance)]
+
+
+def added_up(rows: Iterable[Array]) -> Array:
+    """The sum of what a batch's parts bring to a meeting, in the tree's order; NotTogether unless of one shape."""
+    sums = list(rows)
+    if len({row.shape for row in sums}) > 1:
+        raise NotTogether
+    for into, row in additions(len(sums)):
+        sums[into] = sums[into] + sums[row]
+    return sums[0]
 
 
 def cut_into(size: int, examples: int) -> list[slice]:

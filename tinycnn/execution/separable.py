@@ -1,7 +1,8 @@
 """separable: which models and losses may be computed part by part, and what would be wrong if a worker had a copy.
 
 A batch may be cut where every example goes through the model by itself, and the loss is a mean or a sum over examples.
-That cannot be seen from outside, so a layer's class declares it (nn/module.py).
+That cannot be seen from outside, so a layer's class declares it (nn/module.py).  A model with layers that look at the
+whole batch may be cut too, if they declare that the parts meet there (together.py).
 
 Workers in processes of their own, and graphs once captured, hold what forward read when they were made.  A Snapshot
 tells whether any of it has changed since: a layer replaced, a parameter frozen, a dropout's p, a loss's weights.
@@ -16,16 +17,16 @@ import numpy as np
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.execution.step import Loss
 from tinycnn.functional import cross_entropy
-from tinycnn.nn import CrossEntropyLoss, Flatten, Module, Parameter
+from tinycnn.nn import Buffer, CrossEntropyLoss, Flatten, Module, Parameter
 
 SIMPLE = (int, float, str, type(None), np.generic)  # values that cannot change, only be replaced
 SMALL = 4096  # bytes of an array whose numbers are looked at; a larger one would take too long at every step
 
 
 def why_not_separable(model: Module, loss: Loss) -> str:
-    """Empty where the batch may be cut; else what is in the way, in words: "BatchNorm2d looks at the whole batch"."""
+    """Empty where the batch may be cut; else what is in the way, in words: "Mine does not declare per_example"."""
     for module in model.modules():
-        if not apart(module):
+        if not (apart(module) or _meets(module)):
             whole = module.declared.sees == "batch"
             return f"{type(module).__name__} {'looks at the whole batch' if whole else 'does not declare per_example'}"
     if loss is cross_entropy or (isinstance(loss, CrossEntropyLoss) and apart(loss)):
@@ -38,6 +39,16 @@ def apart(module: Module) -> bool:
     if "forward" in vars(module) or (isinstance(module, Flatten) and module.start_dim == 0):
         return False  # it was replaced; it merges the examples as well
     return module.declared.per_example or module.declared.sees not in (None, "batch")
+
+
+def meets(model: Module) -> str:
+    """The first kind of layer that looks at the whole batch, so that its parts must meet; empty where there is none."""
+    return next((type(module).__name__ for module in model.modules() if _meets(module)), "")
+
+
+def _meets(module: Module) -> bool:
+    """Whether the class declares that its forward asks for the whole batch's sums where it sees a part (whole.py)."""
+    return module.declared.meets and "forward" not in vars(module)
 
 
 def _called(loss: Loss) -> str:
@@ -76,9 +87,11 @@ class Snapshot:
                 yield f"{place}, a {type(value).__name__}"
 
     def _values(self) -> Iterator[tuple[str, Any]]:
-        for place, _, kept in self.kept:
+        for place, owner, kept in self.kept:
+            moving = isinstance(owner, Module) and _meets(owner)  # its statistics are moved by one part for all
             for name, value in kept.items():
-                yield f"{name} of {place}", value
+                if not (moving and isinstance(value, Buffer)):
+                    yield f"{name} of {place}", value
 
 
 def _fixed(value: object) -> bool:

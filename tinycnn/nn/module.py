@@ -36,12 +36,15 @@ class Declared(NamedTuple):
     fused   its name in the fused kernels (see execution/stages.py)
     per_example     whether each example of a batch goes through by itself and forward changes no attribute, so that
             parts of a batch may be computed apart, on several cores; what declares `sees` is so anyway, but for "batch"
+    meets   whether forward takes what it wants to know of the batch from whole.total, so that parts may be computed
+            even if it sees "batch"; and changes attributes only in the part that whole.remembers
     """
 
     sees: str | None = None
     onnx: str | Callable[..., object] | None = None
     fused: str | None = None
     per_example: bool = False
+    meets: bool = False
 
 
 def kinds(declaring: str) -> list[str]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tinycnn import functional as F
+from tinycnn import whole
 from tinycnn.autograd.arguments import count, number
 from tinycnn.autograd.tensor import Parameter, Tensor
 from tinycnn.nn.module import Buffer, Module
@@ -44,7 +45,7 @@ class _BatchNorm(Module):
         if seen is not None and self.momentum is None:  # the mean over all batches so far
             momentum = 1 / (int(seen) + 1)
         y = F.batch_norm(x, mean, var, self.weight, self.bias, self.training or mean is None, momentum, self.eps)
-        if seen is not None:
+        if seen is not None and whole.remembers():
             seen.data += 1
         return y
 
@@ -53,7 +54,7 @@ class _BatchNorm(Module):
         return f"{self.num_features}, " + ", ".join(f"{name}={getattr(self, name)}" for name in names)
 
 
-class BatchNorm1d(_BatchNorm, sees="batch", onnx="BatchNormalization"):
+class BatchNorm1d(_BatchNorm, sees="batch", meets=True, onnx="BatchNormalization"):
     """Each feature of a batch (N, C), or channel of (N, C, L), normalised, then scaled and shifted; as in torch.nn.
 
     In training by the batch's own mean and variance, in evaluation by their running means.  `weight` and `bias` are
@@ -63,7 +64,7 @@ class BatchNorm1d(_BatchNorm, sees="batch", onnx="BatchNormalization"):
     shapes = {2: "(N, C)", 3: "(N, C, L)"}
 
 
-class BatchNorm2d(_BatchNorm, sees="batch", onnx="BatchNormalization"):
+class BatchNorm2d(_BatchNorm, sees="batch", meets=True, onnx="BatchNormalization"):
     """Each channel of a batch (N, C, H, W) normalised over images and pixels, then scaled and shifted; as in torch.nn.
 
     In training by the batch's own mean and variance, in evaluation by their running means.  `weight` and `bias` are

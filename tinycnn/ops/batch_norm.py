@@ -11,7 +11,7 @@ through the mean, and through the variance.  With z = (x - mean) / sqrt(var + ep
     dx = (dz - mean of dz - z * mean of (dz * z)) / sqrt(var + eps)
 
 Ioffe and Szegedy, Batch Normalization (2015).  Arrays are (N, C, ...) to the user and (C, ..., N) in memory, so a
-channel is one row of a matrix (C, M).
+channel is one row of a matrix (C, M).  Where a batch is computed in parts, the sums are those of all parts (whole.py).
 
 Read in this order: batch_norm_loops (the definition), BatchNormOp.forward, BatchNormOp.backward.
 """
@@ -20,6 +20,7 @@ import math
 
 import numpy as np
 
+from tinycnn import whole
 from tinycnn.autograd.arguments import number
 from tinycnn.autograd.tape import Context
 from tinycnn.autograd.tensor import Op, Tensor
@@ -46,29 +47,48 @@ def batch_norm_loops(x: Array, w: Array, b: Array, eps: float) -> Array:
 class BatchNormOp(Op, name="batch_norm"):
     @staticmethod
     def forward(
-        ctx: Context, x: Array, w: Array | None, b: Array | None, mean: Array | None, var: Array | None, eps: float
+        ctx: Context,
+        x: Array,
+        w: Array | None,
+        b: Array | None,
+        running: tuple[Array, Array] | None,
+        training: bool,
+        momentum: float,
+        eps: float,
     ) -> Array:
         shape = batch_last(x).shape  # (C, ..., N)
-        X = batch_last(x).reshape(shape[0], -1)  # (C, M)
-        own = mean is None or var is None  # of the batch
-        z = X - (X.mean(axis=1) if mean is None else mean)[:, None]  # (C, M)
-        scale = 1 / array_module(x).sqrt(((z * z).mean(axis=1) if var is None else var) + eps)[:, None]  # (C, 1)
+        X = batch_last(x).reshape(shape[0], math.prod(shape[1:]))  # (C, M), or less where this is a part of the batch
+        M = math.prod(shape[1:-1]) * whole.examples(shape[-1])
+        if running is not None and not training:
+            mean, var = running  # (C,)
+            z = X - mean[:, None]  # (C, M)
+        else:
+            mean = whole.total(X.sum(axis=1)) / M  # (C,)
+            z = X - mean[:, None]  # (C, M)
+            var = whole.total((z * z).sum(axis=1)) / M  # (C,)
+            if running is not None and whole.remembers():
+                _move(running, (mean, var * (M / (M - 1))), momentum)
+        scale = 1 / array_module(x).sqrt(var + eps)[:, None]  # (C, 1)
         z *= scale
-        ctx.save(z=z, scale=scale, w=w, own=own, shape=shape)
-        y = z if w is None else z * w[:, None]
+        ctx.save(z=z, scale=scale, w=w, M=M if training else None, shape=shape)
+        y = z if w is None else z * w[:, None]  # (C, M)
         if b is not None:
             y = y + b[:, None]
         return batch_first(y.reshape(shape))  # (N, C, ...)
 
     @staticmethod
     def backward(ctx: Context, dy: Array) -> tuple[Array | None, Array | None, Array | None]:
-        z, w = ctx.z, ctx.w
+        z, w, M = ctx.z, ctx.w, ctx.M
         dY = batch_last(dy).reshape(z.shape)  # (C, M)
         dw, db = (dY * z).sum(axis=1), dY.sum(axis=1)  # (C,)
         dx = None
         if ctx.needs[0]:
-            M = z.shape[1]
-            dx = dY - z * (dw / M)[:, None] - (db / M)[:, None] if ctx.own else dY  # (C, M)
+            dx = dY
+            if M is not None:  # mean and variance are the batch's, and so are the means of dz and of dz * z
+                of_all = whole.total(array_module(dy).stack((dw, db))) / M  # (2, C)
+                dx = z * -of_all[0][:, None]  # (C, M)
+                dx += dY
+                dx -= of_all[1][:, None]
             dx = dx * (ctx.scale if w is None else ctx.scale * w[:, None])
             dx = batch_first(dx.reshape(ctx.shape))  # (N, C, ...)
         return dx, dw if ctx.needs[1] else None, db if ctx.needs[2] else None
@@ -100,21 +120,17 @@ def batch_norm(
                 f"batch_norm: {name} must have shape ({x.shape[1]},), one number a channel, got {t.shape} (x {x.shape})"
             )
     eps, momentum = number("batch_norm", "eps", eps, 0), number("batch_norm", "momentum", momentum, 0, 1)
-    if not training:
-        if running_mean is None or running_var is None:
-            raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without")
-        return BatchNormOp.apply(x, weight, bias, mean=running_mean.data, var=running_var.data, eps=eps)
-    M = x.numel() // max(1, x.shape[1])
-    if M < 2:
+    if (running_mean is None or running_var is None) and not training:
+        raise ValueError("batch_norm: evaluation needs running_mean and running_var; pass training=True without")
+    M = x.numel() // max(1, x.shape[0] * x.shape[1]) * whole.examples(x.shape[0])
+    if training and M < 2:
         raise ValueError(f"batch_norm: expected more than 1 number a channel in training, got shape {x.shape}")
-    if running_mean is not None and running_var is not None:
-        _move_towards(batch_last(x.data).reshape(x.shape[1], M), running_mean.data, running_var.data, momentum)
-    return BatchNormOp.apply(x, weight, bias, mean=None, var=None, eps=eps)
+    running = None if running_mean is None or running_var is None else (running_mean.data, running_var.data)
+    return BatchNormOp.apply(x, weight, bias, running=running, training=training, momentum=momentum, eps=eps)
 
 
-def _move_towards(X: Array, mean: Array, var: Array, momentum: float) -> None:
-    """The running statistics (C,), in place, towards those of X (C, M)."""
-    M = X.shape[1]
-    for running, found in ((mean, X.mean(axis=1)), (var, X.var(axis=1) * (M / (M - 1)))):
-        running *= 1 - momentum
-        running += momentum * found
+def _move(running: tuple[Array, Array], found: tuple[Array, Array], momentum: float) -> None:
+    """The running mean and variance (C,), in place, towards those that the batch has."""
+    for kept, new in zip(running, found, strict=True):
+        kept *= 1 - momentum
+        kept += momentum * new

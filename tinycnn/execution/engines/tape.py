@@ -7,6 +7,7 @@ from tinycnn.autograd.tape import Leaf, run_backward
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array, array_module
 from tinycnn.execution.engines.engine import MOST, counted
+from tinycnn.execution.separable import meets
 from tinycnn.execution.step import Loss, as_input, count_correct, evaluate_whole
 from tinycnn.nn import Module
 
@@ -19,6 +20,7 @@ class TapeEngine:
     def __init__(self, model: Module, loss: Loss, params: Sequence[Tensor]) -> None:
         self.model, self.loss, self.params = model, loss, params
         self.place = {id(p): i for i, p in enumerate(params)}
+        self.meets = meets(model)
 
     def begin(self) -> None:
         """Nothing is kept, so nothing can be out of date."""
@@ -41,6 +43,8 @@ class TapeEngine:
         note["correct"] = int(count_correct(logits, y))
         if loss.grad_fn is not None and share:
             run_backward(loss.grad_fn, array_module(loss.data).full_like(loss.data, share), deposit)
+        elif logits.grad_fn is not None and self.meets:  # all labels are ignored, but in the batch's mean it has a part
+            run_backward(logits.grad_fn, array_module(loss.data).zeros_like(logits.data), deposit)
 
     def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
         summed, correct = evaluate_whole(self.model, self.loss, self.params[0], x, y)

@@ -23,11 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
 from tinycnn.execution.engines.engine import MOST
-from tinycnn.execution.parts import Job, PartsStep
+from tinycnn.execution.parts import Job, PartsStep, added_up
 from tinycnn.execution.separable import Snapshot
 from tinycnn.execution.teams.world import mpi_runs
+from tinycnn.execution.together import Meet, NotTogether
 
 SPIN = 2e-3  # seconds to ask a pipe again and again before sleeping at it: waking up takes longer than asking
 
@@ -59,10 +61,13 @@ class ProcessesStep(PartsStep):
         if reason := why_no_workers():
             raise RuntimeError(f"make_step: processes cannot run here: {reason}; use threads")
         super().__init__(*how)
-        for p, home in zip(self.params, self.split(shared(self.total.shape, self.total.dtype)), strict=True):
-            home[...] = p.data
-            p.data = home
-        self._homes = [p.data for p in self.params]
+        homes = self.split(shared(self.total.shape, self.total.dtype))
+        statistics = list(self.model.buffers())
+        homes += [shared(b.shape, b.dtype) for b in statistics]
+        self._homes: list[tuple[Tensor, Array]] = list(zip([*self.params, *statistics], homes, strict=True))
+        for tensor, home in self._homes:
+            home[...] = tensor.data
+            tensor.data = home
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
         self._table = self.flat(rows=0)
@@ -76,55 +81,77 @@ class ProcessesStep(PartsStep):
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         if self._closed:
             raise RuntimeError("step: this step is closed, or a worker of it has died; make another with make_step")
-        if any(p.data is not home for p, home in zip(self.params, self._homes, strict=True)):
+        if any(tensor.data is not home for tensor, home in self._homes):
             raise RuntimeError(
-                "step: a parameter's array was replaced while the step was open, so the workers no longer see it; "
-                "change it in place (p.data[...] = values), or close this step and make another"
+                "step: a parameter's or buffer's array was replaced while the step was open, so the workers no longer "
+                "see it; change it in place (p.data[...] = values), or close this step and make another"
             )
         if not self._fits(x, y, len(job.shares)):
             self._start(x, y, len(job.shares))
         self._x[: len(x)], self._y[: len(y)] = x, y
-        K = len(job.shares)
+        self._parts = K = len(job.shares)
+        self._heard: dict[int, Any] = {}  # what workers said that nobody has dealt with
         helping = min(K, self.workers) - 1  # nobody is woken for nothing
         try:
             for i in range(helping):
                 self._send(i, job)
-            errors = [self._work(0, job), *(self._reply(i) for i in range(helping))]
+            errors = [self._work(0, job, self._meet), *(self._reply(i) for i in range(helping))]
         except BaseException:
             self.close()  # a process died or the user interrupted: the others' replies would come too late
             raise
-        for error in errors:
-            if error is not None:
-                raise error
+        found = [error for error in errors if error is not None]
+        if found:
+            raise next((error for error in found if not isinstance(error, NotTogether)), found[0])
         return self._table[:K], self._notes[:K]
 
-    def _work(self, worker: int, job: Job) -> Exception | None:
+    def _work(self, worker: int, job: Job, meet: Meet) -> Exception | None:
         """Run this worker's parts of the batch in shared memory; the error, if there was one."""
         x, y, which = self._x[: job.examples], self._y[: job.examples], range(worker, len(job.shares), self.workers)
         try:
-            self.work(self.engine, which, x, y, job, self._table, self._notes)
+            self.work(self.engine, which, x, y, job, self._table, self._notes, meet)
         except Exception as error:
             return error
         return None
 
-    def _send(self, i: int, job: Job) -> None:
+    def _send(self, i: int, message: Job | Array | None) -> None:
         try:
-            self._team[i][1].send(job)
+            self._team[i][1].send(message)
         except OSError:
             raise self._died(i) from None
 
-    def _reply(self, i: int) -> Exception | None:
-        """Wait for worker i + 1: None where all went well, or its error, with the worker's traceback as its cause."""
-        pipe = self._team[i][1]
+    def _hear(self, i: int) -> Any:
+        """Wait for what worker i + 1 says next: the rows that it brings to a meeting, or its reply to the job."""
         try:
-            _ask(pipe)
-            error, text = pickle.loads(pipe.recv_bytes())
+            _ask(self._team[i][1])
+            return pickle.loads(self._team[i][1].recv_bytes())
         except (EOFError, OSError):
             raise self._died(i) from None
+
+    def _meet(self, rows: Array) -> Array:
+        """Worker 0 at a meeting: hear the others' rows, add up all parts', and tell the sum."""
+        helping = range(min(len(self._team), self._parts - 1))
+        self._heard = {i: self._hear(i) for i in helping}
+        if any(isinstance(said, tuple) for said in self._heard.values()):
+            raise NotTogether  # some have come to their end, or failed: _reply deals with all
+        every: list[Any] = [None] * self._parts
+        for worker, brought in enumerate([rows, *self._heard.values()]):
+            every[worker :: self.workers] = brought
+        total = added_up(every)
+        self._heard = {}
+        for i in helping:
+            self._send(i, total)
+        return total
+
+    def _reply(self, i: int) -> Exception | None:
+        """Wait for worker i + 1: None where all went well, or its error, with the worker's traceback as its cause."""
+        said = self._heard.pop(i) if i in self._heard else self._hear(i)
+        while not isinstance(said, tuple):  # it waits at a meeting to which worker 0 will not come
+            self._send(i, None)
+            said = self._hear(i)
+        error: Exception | None = said[0]
         if error is not None:
-            error.__cause__ = WorkerError(f"in worker process {i + 1}\n{text}")
-        answer: Exception | None = error
-        return answer
+            error.__cause__ = WorkerError(f"in worker process {i + 1}\n{said[1]}")
+        return error
 
     def _died(self, i: int) -> WorkerError:
         process = self._team[i][0]
@@ -202,9 +229,9 @@ class ProcessesStep(PartsStep):
             return
         self._closed = True
         self._dismiss()
-        for p, home in zip(self.params, self._homes, strict=True):
-            if p.data is home:
-                p.data = home.copy()
+        for tensor, home in self._homes:
+            if tensor.data is home:
+                tensor.data = home.copy()
         self.blas()
 
 
@@ -231,10 +258,20 @@ def _serve(step: ProcessesStep, worker: int, pipe: Connection) -> None:
             _ask(pipe)
             job = pipe.recv()
             step.model.train(job.train)
-            pipe.send_bytes(_packed(step._work(worker, job)))
+            pipe.send_bytes(_packed(step._work(worker, job, lambda rows: _meet(pipe, rows))))
         except (EOFError, OSError):
             break
     os._exit(0)  # leave at once: what the parent registered to happen at exit is the parent's
+
+
+def _meet(pipe: Connection, rows: Array) -> Array:
+    """A worker at a meeting: bring the rows of its parts, and be told the sum over all."""
+    pipe.send_bytes(pickle.dumps(rows))
+    _ask(pipe)
+    if (total := pipe.recv()) is None:
+        raise NotTogether
+    given: Array = total
+    return given
 
 
 def _packed(error: Exception | None) -> bytes:

@@ -35,7 +35,7 @@ from tinycnn import random
 from tinycnn.backend import Array, to_numpy
 from tinycnn.data import Batches
 from tinycnn.execution.engines.engine import MOST, Engine
-from tinycnn.execution.parts import Job, PartsStep, additions
+from tinycnn.execution.parts import Job, PartsStep, added_up, additions
 from tinycnn.execution.separable import SIMPLE, Snapshot
 from tinycnn.execution.step import Course, Loss, Swept
 from tinycnn.execution.teams.launcher import check_launch
@@ -45,6 +45,7 @@ from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
 
 LONGEST_WISH = 16  # bytes
+MEETING = 1  # the tag of what ranks tell each other in the middle of a batch
 
 
 class Plan(NamedTuple):
@@ -129,7 +130,8 @@ class RanksStep(PartsStep):
         if job.train and len(self._table) < K:
             self._table = self.flat(rows=K)
         everyones = self._compared(x, y, job)
-        self.work(self.engine, blocks[rank], x, y, job, self._table, notes)
+        meet, first = functools.partial(self._meet, blocks), min(blocks[rank], default=0)
+        self.work(self.engine, blocks[rank], x, y, job, self._table, notes, meet, first)
         self._check_batch(everyones())
         records = {r: notes[block.start : block.stop] for r, block in enumerate(blocks) if block}
         mine = records.pop(rank, None)
@@ -137,6 +139,16 @@ class RanksStep(PartsStep):
         if not job.train:
             self._records()  # else they come with the gradients
         return self._table[:K], notes
+
+    def _meet(self, blocks: list[range], rows: Array) -> Array:
+        """From the rows of this rank's parts to the sum over the parts of all ranks, which comes to each of them."""
+        every = {r: rows for r in range(self.world.size) if blocks[r]}
+        for r in self.world.others:
+            if blocks[r]:
+                every[r] = np.empty((len(blocks[r]), *rows.shape[1:]), rows.dtype)
+        incoming = {r: array for r, array in every.items() if r != self.world.rank}
+        self.world.exchange(dict.fromkeys(incoming, rows), incoming, tag=MEETING)
+        return added_up(row for of_one_rank in every.values() for row in of_one_rank)
 
     def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
         self._make_alike()
@@ -178,6 +190,10 @@ class RanksStep(PartsStep):
         own = parts_of_total.pop(rank)
         self.link.exchange(dict.fromkeys(others, own), parts_of_total)
         self._records()
+        if self.meets and not all(blocks):  # who had no part has not seen the batch's statistics
+            knows = next(r for r, block in enumerate(blocks) if block)
+            for b in self.model.buffers():
+                self.world.exchange(*((dict.fromkeys(others, b.data), {}) if rank == knows else ({}, {knows: b.data})))
 
     # -- what ranks have in common
 
@@ -219,7 +235,7 @@ class RanksStep(PartsStep):
                 "the batches' size, order or number": how,
                 "the epochs and batches that are done": course and (course.epoch, course.batch),
                 "the optimiser's settings": self._settings(),
-                "the parameters": b"".join(to_numpy(p.data).tobytes() for p in self.params),
+                "the parameters": b"".join(to_numpy(p.data).tobytes() for p in (*self.params, *self.model.buffers())),
             }
         )
 

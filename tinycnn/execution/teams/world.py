@@ -99,17 +99,19 @@ class World:
 
     # -- talking
 
-    def exchange(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array], patience: float = 0) -> None:
-        """Send each array to its rank, and fill others from theirs; contiguous, and of one size at both ends.
+    def exchange(
+        self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array], patience: float = 0, tag: int = 0
+    ) -> None:
+        """Send each array to its rank, and fill others from theirs; contiguous, and of one size and tag at both ends.
 
         RankError, which names them, where some have not answered after `patience` seconds, the usual where it is 0.
         """
-        self.begin(outgoing, incoming)(patience)
+        self.begin(outgoing, incoming, tag)(patience)
 
-    def begin(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array]) -> Callable[..., None]:
+    def begin(self, outgoing: Mapping[int, Array], incoming: Mapping[int, Array], tag: int = 0) -> Callable[..., None]:
         """As exchange, while this rank goes on; the result waits for the end, and until then the arrays stay alone."""
-        receiving = {r: self.comm.Irecv([_bytes(a), self.mpi.BYTE], r) for r, a in incoming.items()}
-        sending = {r: self.comm.Isend([_bytes(a), self.mpi.BYTE], r) for r, a in outgoing.items()}
+        receiving = {r: self.comm.Irecv([_bytes(a), self.mpi.BYTE], r, tag) for r, a in incoming.items()}
+        sending = {r: self.comm.Isend([_bytes(a), self.mpi.BYTE], r, tag) for r, a in outgoing.items()}
         return functools.partial(self._wait, receiving, sending)
 
     def _wait(self, receiving: Mapping[int, Any], sending: Mapping[int, Any], patience: float = 0) -> None:
