@@ -34,6 +34,12 @@ def test_images_and_labels(cifar, train):
         assert data.train is train and data.classes[3] == "cat" and len(data.classes) == 10
 
 
+def test_a_tilde_is_the_home_folder(cifar, monkeypatch):
+    monkeypatch.setenv("HOME", str(cifar[0]))
+    monkeypatch.setenv("USERPROFILE", str(cifar[0]))
+    assert len(read_cifar10("~", train=False).images) == 4
+
+
 def test_what_is_refused(cifar):
     folder, _ = cifar
     path = folder / "cifar-10-batches-bin" / "test_batch.bin"

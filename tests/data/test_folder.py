@@ -32,6 +32,12 @@ def test_a_class_for_each_folder(pets):
     assert read_folder(str(pets), 5, channels=1).images.shape == (5, 1, 5, 5)
 
 
+def test_a_tilde_is_the_home_folder(pets, monkeypatch):
+    monkeypatch.setenv("HOME", str(pets.parent))
+    monkeypatch.setenv("USERPROFILE", str(pets.parent))
+    assert len(read_folder(f"~/{pets.name}", 5).images) == 5
+
+
 def test_the_middle_is_kept_in_its_proportions_and_transparent_is_white(tmp_path):
     (tmp_path / "a").mkdir()
     picture = np.zeros((10, 30, 3), np.uint8)

@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 
 import numpy as np
@@ -98,5 +99,10 @@ def test_a_worker_that_does_not_listen_is_ended_all_the_same():
     step = opened()
     process = step._team[0][0]
     os.kill(process.pid, signal.SIGSTOP)
-    step.close()
-    assert not process.is_alive()
+    closing = threading.Thread(target=step.close, daemon=True)
+    closing.start()
+    closing.join(20)
+    ended = not closing.is_alive()
+    if not ended:
+        process.kill()
+    assert ended and not process.is_alive()
