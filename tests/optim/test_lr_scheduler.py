@@ -171,6 +171,20 @@ def test_a_rate_set_by_hand_stays_and_is_scaled():
             assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9)
 
 
+def test_a_rate_set_by_hand_within_one_cycle_lasts_until_its_next_step_as_in_torch():
+    torch = pytest.importorskip("torch")
+    ours = SGD([tinycnn.tensor([1.0], requires_grad=True)], lr=0.1, momentum=0.9)
+    theirs = torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    schedules = OneCycleLR(ours, 0.5, 9), torch.optim.lr_scheduler.OneCycleLR(theirs, 0.5, 9)
+    for step in range(8):
+        if step == 3:
+            ours.lr = theirs.param_groups[0]["lr"] = 7.0
+        theirs.step()
+        for schedule in schedules:
+            schedule.step()
+        assert ours.lr == pytest.approx(theirs.param_groups[0]["lr"], rel=1e-9) and ours.lr < 1
+
+
 def test_two_schedules_multiply():
     optimizer = SGD([tinycnn.tensor([1.0], requires_grad=True)], lr=1.0)
     schedules = StepLR(optimizer, 1, gamma=0.5), StepLR(optimizer, 2, gamma=0.1)

@@ -178,8 +178,9 @@ class OneCycleLR(Schedule):
     """Up from max_lr / div_factor to max_lr, and down to a final_div_factor of where it began; a step per batch.
 
     The way up takes pct_start of total_steps; both ways are half a cosine, or straight.  With cycle_momentum the
-    momentum (Adam's first beta) goes the other way, from max_momentum to base_momentum and back.  As torch's; Smith
-    and Topin, Super-Convergence (2018).
+    momentum (Adam's first beta) goes the other way, from max_momentum to base_momentum and back.  The rates are this
+    cycle's alone: one that is set in between, by hand or by another schedule, lasts until the next step().  As torch's;
+    Smith and Topin, Super-Convergence (2018).
     """
 
     per_batch = True

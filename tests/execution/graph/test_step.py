@@ -299,6 +299,7 @@ def test_refusals():
     assert refusal(small_net()) == 'graph: the model is on the CPU; move it with model.to("gpu")'
     assert "CrossEntropyLoss with class weights has no kernel" in refusal(loss=nn.CrossEntropyLoss(np.ones(10)))
     assert "CrossEntropyLoss with reduction='sum' has no kernel" in refusal(loss=nn.CrossEntropyLoss(reduction="sum"))
+    assert "with ignore_index=2, which may be a class, has no" in refusal(loss=nn.CrossEntropyLoss(ignore_index=2))
     assert "has no kernel, only CrossEntropyLoss" in refusal(loss=lambda logits, y: logits.sum())
     assert "SGD with dampening has no kernel" in refusal(momentum=0.9, dampening=0.5)
     assert "OwnSGD has no kernel, only SGD" in refusal(optimizer=OwnSGD)

@@ -31,7 +31,8 @@ class GraphStep(Step):
         losses, corrects = step.run(images, labels, order, batch_size=256, first_batch=0, count=47)
 
     Parameters and momentum are the model's and the optimiser's own arrays, changed in place.  lr, momentum and
-    weight_decay are read from the optimiser at every call.  A label that names no class gives a loss of NaN.
+    weight_decay are read from the optimiser at every call.  A label that names no class, one to be ignored as well,
+    gives a loss of NaN.
     """
 
     strategy = "graph"
@@ -201,8 +202,12 @@ def _label_smoothing(loss: Loss) -> float:
         return 0.0
     if type(loss) is not CrossEntropyLoss:
         raise UnsupportedModel(f'graph: the loss {loss!r} has no kernel, only CrossEntropyLoss; use strategy="plain"')
-    if loss.weight is not None or loss.reduction != "mean":
-        option = f"reduction={loss.reduction!r}" if loss.weight is None else "class weights"
+    options = {
+        "class weights": loss.weight is not None,
+        f"reduction={loss.reduction!r}": loss.reduction != "mean",
+        f"ignore_index={loss.ignore_index}, which may be a class,": loss.ignore_index >= 0,
+    }
+    if option := next((option for option, asked in options.items() if asked), ""):
         raise UnsupportedModel(f'graph: CrossEntropyLoss with {option} has no kernel; use strategy="plain"')
     return loss.label_smoothing
 
