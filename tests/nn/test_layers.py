@@ -33,6 +33,12 @@ def test_conv2d_attributes_are_pairs():
     assert nn.Conv2d(1, 1, 1, bias=False).bias is None
 
 
+def test_padding_in_words_becomes_numbers():
+    assert nn.Conv2d(1, 6, (5, 3), padding="same", dilation=(2, 1)).padding == (4, 1)
+    assert nn.Conv2d(1, 6, (4, 2), padding="same", dilation=2).padding == (3, 1)
+    assert nn.Conv2d(1, 6, 5, padding="valid").padding == (0, 0)
+
+
 def test_pool_attributes_are_pairs_and_the_stride_is_the_kernel():
     assert options(nn.AvgPool2d(2)) == {
         "kernel_size": (2, 2),
@@ -175,7 +181,10 @@ def test_print(layer, text):
         (lambda: nn.Conv2d(1, 6, (5, 5, 5)), TypeError, "Conv2d: kernel_size must be an int or a pair"),
         (lambda: nn.Conv2d(1, 6, 5, stride=0), ValueError, "Conv2d: stride must be at least 1, got 0"),
         (lambda: nn.Conv2d(1, 6, 5, padding=-1), ValueError, "Conv2d: padding must be at least 0, got -1"),
-        (lambda: nn.Conv2d(1, 6, 5, padding="same"), TypeError, "Conv2d: padding must be an int or a pair"),
+        (lambda: nn.Conv2d(1, 6, 5, padding="full"), ValueError, "padding must be one of 'valid', 'same', got 'full'"),
+        (lambda: nn.Conv2d(1, 6, 5, padding=[1, 2, 3]), TypeError, "Conv2d: padding must be an int or a pair"),
+        (lambda: nn.Conv2d(1, 6, 5, 2, padding="same"), ValueError, 'padding="same" needs stride 1, got stride .2, 2.'),
+        (lambda: nn.Conv2d(1, 6, (5, 4), padding="same"), ValueError, "one zero more after the image than before it"),
         (lambda: nn.Conv2d(1, 6, 5, dilation=0), ValueError, "Conv2d: dilation must be at least 1, got 0"),
         (lambda: nn.Conv2d(4, 6, 5, groups=4), ValueError, "the 4 channels that come in and the 6 that go out, got 4"),
         (lambda: nn.Conv2d(4, 6, 5, groups=3), ValueError, "Conv2d: groups must divide the 4 channels"),

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from helpers import assert_close, batch_last, leaf
+from helpers import assert_agrees_with_torch, assert_close, batch_last, leaf
 
 import tinycnn
 import tinycnn.functional as F
@@ -234,3 +234,28 @@ def test_numbers_of_numpys_are_numbers(rng):
     y = F.conv2d(x, w, None, np.int64(2), np.int32(1), groups=np.int64(2))
     assert_close(y, F.conv2d(x, w, None, 2, 1, groups=2))
     assert_close(F.dropout(x, np.float32(0)), x)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")  # torch says that it copies
+@pytest.mark.parametrize("kernel", [(3, 5), (2, 3), (4, 2), (1, 1)])
+@pytest.mark.parametrize("dilation", [1, (2, 1), 3])
+def test_padding_same_keeps_the_size_as_in_torch(kernel, dilation, rng):
+    torch = pytest.importorskip("torch")
+    inputs = [leaf(rng, 2, 2, 6, 7), leaf(rng, 3, 2, *kernel), leaf(rng, 3)]
+    assert F.conv2d(*inputs, padding="same", dilation=dilation).shape == (2, 3, 6, 7)
+    assert_agrees_with_torch(
+        lambda *t: F.conv2d(*t, padding="same", dilation=dilation),
+        lambda *t: torch.nn.functional.conv2d(*t, padding="same", dilation=dilation),
+        inputs,
+        rng,
+    )
+    if dilation == 1:
+        assert_close(F.conv2d(*inputs, padding="valid"), F.conv2d(*inputs))
+
+
+def test_errors_for_padding_in_words(rng):
+    x, w = leaf(rng, 1, 1, 5, 5), leaf(rng, 1, 1, 3, 3)
+    with pytest.raises(ValueError, match=r'conv2d: padding="same" needs stride 1, got stride \(1, 2\)'):
+        F.conv2d(x, w, stride=(1, 2), padding="same")
+    with pytest.raises(ValueError, match="conv2d: padding must be one of 'valid', 'same', got 'full'"):
+        F.conv2d(x, w, padding="full")

@@ -11,6 +11,7 @@ from tinycnn.autograd.gradcheck import gradcheck
 from tinycnn.ops.cross_entropy import cross_entropy_loops
 
 IGNORED = -100
+PROBABLE = "probabilities"  # in place of labels
 CASES = [  # shape of the logits, weighted, ignored, options
     ((4, 3), False, False, {}),
     ((1, 1), False, False, {}),
@@ -20,16 +21,21 @@ CASES = [  # shape of the logits, weighted, ignored, options
     ((3, 4), True, True, {"label_smoothing": 1.0}),
     ((2, 3, 4), True, True, {"label_smoothing": 0.2}),
     ((2, 3, 2, 3), False, True, {}),
+    ((5, 4), False, PROBABLE, {}),
+    ((2, 3, 4), True, PROBABLE, {"label_smoothing": 0.2}),
 ]
 REDUCTIONS = ["mean", "sum", "none"]
 
 
 def data(rng, case, device="cpu", dtype=np.float64):
-    """Logits, labels of which a few are ignored, and options with weights."""
+    """Logits, labels of which a few are ignored, or probabilities, and options with weights."""
     (N, C, *extra), weighted, ignored, options = case
     logits = leaf(rng, N, C, *extra, dtype=dtype, device=device, low=-3, high=3)
     target = rng.integers(0, C, (N, *extra))
-    if ignored:
+    if ignored == PROBABLE:
+        target = rng.dirichlet(np.ones(C), (N, *extra)) if not extra else rng.random((N, C, *extra))
+        target = target.astype(dtype)
+    elif ignored:
         target.flat[1::3] = IGNORED
     weight = leaf(rng, C, dtype=dtype, device=device, low=0.2, high=2).detach() if weighted else None
     return logits, tinycnn.tensor(target, device=device), dict(options, weight=weight)
@@ -123,9 +129,10 @@ def test_all_labels_of_weight_zero(device):
 def test_equals_the_loops(case, dtype, rng, device):
     logits, target, options = data(rng, case, device, dtype)
     C, weight = logits.shape[1], options["weight"]
+    by_class = np.moveaxis(target.numpy(), 1, -1).reshape(-1, C) if target.shape == logits.shape else None
     losses, weights = cross_entropy_loops(
         np.moveaxis(logits.numpy(), 1, -1).reshape(-1, C).astype(np.float64),
-        target.numpy().ravel(),
+        target.numpy().ravel() if by_class is None else by_class,
         np.ones(C) if weight is None else weight.numpy(),
         IGNORED,
         options.get("label_smoothing", 0),
@@ -133,7 +140,7 @@ def test_equals_the_loops(case, dtype, rng, device):
     tolerance = (1e-5, 1e-5) if dtype == np.float32 else (1e-12, 1e-12)
     none, total, mean = (F.cross_entropy(logits, target, reduction=r, **options) for r in ("none", "sum", "mean"))
     assert none.dtype == total.dtype == mean.dtype == dtype
-    assert_close(none, losses.reshape(target.shape), *tolerance)
+    assert_close(none, losses.reshape(logits.shape[0], *logits.shape[2:]), *tolerance)
     assert_close(total, losses.sum(), *tolerance)
     assert_close(mean, losses.sum() / weights.sum(), *tolerance)
 
@@ -190,10 +197,17 @@ def test_float32_gradients_are_float32(case, rng, device):
         ((2, 3, 4), [0, 1], {}, ValueError, r"target must have shape \(2, 4\), one label for each .* got \(2,\)"),
         (
             (2, 3),
-            [[0.0, 1, 0]] * 2,
+            [[0.0, 1]] * 2,
             {},
             TypeError,
             "target must be .* integers.* got numpy.ndarray of float64",
+        ),
+        (
+            (2, 3),
+            [[0.0, 1, 0]] * 2,
+            {"ignore_index": 1},
+            ValueError,
+            "probabilities cannot be ignored, .* ignore_index 1",
         ),
         ((), 0, {}, ValueError, r"cross_entropy: logits must have the axes \(N, C, ...\) or \(C,\), got shape \(\)"),
         ((2, 0), [0, 0], {}, ValueError, r"cross_entropy: logits is empty, got shape \(2, 0\)"),
@@ -267,6 +281,16 @@ def test_agrees_with_torch(case, reduction, rng):
         [logits],
         rng,
     )
+
+
+def test_probabilities_of_one_example_and_of_any_library(rng):
+    torch = pytest.importorskip("torch")
+    lone, q = leaf(rng, 4), np.array([0.1, 0.2, 0.7, 0])
+    theirs = torch.nn.functional.cross_entropy
+    assert_agrees_with_torch(lambda z: F.cross_entropy(z, q), lambda z: theirs(z, torch.tensor(q)), [lone], rng)
+    assert_close(F.cross_entropy(lone, torch.tensor(q)), F.cross_entropy(lone, list(q)))
+    with pytest.raises(ValueError, match="target gets no gradient but requires one"):
+        F.cross_entropy(lone, tinycnn.tensor(q, requires_grad=True))
 
 
 def test_agrees_with_torch_on_one_example_and_where_a_class_is_ignored(rng):

@@ -7,6 +7,7 @@ from helpers import assert_agrees_with_torch, assert_close
 import tinycnn
 import tinycnn.functional as F
 
+# fmt: off
 LAYERS = {  # name: (shape of x, shapes of the parameters, function)
     "linear": ((0, 3), [(2, 3), (2,)], F.linear),
     "linear without features": ((4, 0), [(2, 0), (2,)], F.linear),
@@ -22,8 +23,18 @@ LAYERS = {  # name: (shape of x, shapes of the parameters, function)
     "relu": ((0, 3), [], F.relu),
     "sigmoid": ((0, 3), [], F.sigmoid),
     "dropout": ((0, 3), [], F.dropout),
+    "conv2d, same size": ((0, 2, 5, 6), [(4, 2, 2, 2), (4,)], lambda x, w, b: F.conv2d(x, w, b, padding="same")),
+    "adaptive_avg_pool2d": ((0, 2, 5, 6), [], lambda x: F.adaptive_avg_pool2d(x, (2, 4))),
+    "pad": ((0, 2, 5), [], lambda x: F.pad(x, (1, 2))),
+    "gelu": ((0, 3), [], F.gelu),
+    "silu": ((0, 3), [], F.silu),
+    "normalisation by running statistics": (
+        (0, 2, 5), [(2,), (2,)],
+        lambda x, w, b: F.batch_norm(x, tinycnn.zeros(2, device=x.device), tinycnn.ones(2, device=x.device), w, b),
+    ),
     "flatten": ((0, 2, 3), [], F.flatten),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("name", LAYERS)

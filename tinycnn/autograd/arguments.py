@@ -73,6 +73,22 @@ def pool_padding(function: str, value: Pair, kernel: Two) -> Two:
     return padding
 
 
+def conv_padding(function: str, value: Any, kernel: Two, stride: Two, dilation: Two) -> tuple[Two, Two]:
+    """The zeros on every side of the image, and those that come after it besides, each as (height, width).
+
+    `value` is a number, a pair, "valid" for none, or, with stride 1, "same" for as many as keep the image's size: an
+    odd one comes after the image, as in torch.
+    """
+    if not isinstance(value, str):
+        return pair(function, "padding", value, 0), (0, 0)
+    if choice(function, "padding", value, ("valid", "same")) == "valid":
+        return (0, 0), (0, 0)
+    if stride != (1, 1):
+        raise ValueError(f'{function}: padding="same" needs stride 1, got stride {stride}; give the padding in numbers')
+    H, W = (d * (k - 1) for k, d in zip(kernel, dilation, strict=True))
+    return (H // 2, W // 2), (H % 2, W % 2)
+
+
 def groups(function: str, value: Any, channels: int, filters: int) -> int:
     """The groups of a convolution as an int that divides both its channels and its filters."""
     parts = count(function, "groups", value)

@@ -7,7 +7,7 @@ import numpy as np
 from tinycnn import functional as F
 from tinycnn import geometry, init
 from tinycnn.autograd import arguments
-from tinycnn.autograd.arguments import Pair, count, integer, number, pair, pool_padding
+from tinycnn.autograd.arguments import Pair, conv_padding, count, integer, number, pair, pool_padding
 from tinycnn.autograd.tensor import Parameter, Tensor
 from tinycnn.nn.module import Module
 
@@ -28,7 +28,8 @@ class Conv2d(Module, sees="window", onnx="Conv", fused="conv"):
     """Convolution: (N, in_channels, H, W) -> (N, out_channels, OH, OW), as torch.nn.Conv2d.
 
     `weight` is (out_channels, in_channels/groups, KH, KW), `bias` (out_channels,) or None.
-    OH = (H + 2*padding - dilation*(KH - 1) - 1) // stride + 1, and OW likewise.
+    OH = (H + 2*padding - dilation*(KH - 1) - 1) // stride + 1, and OW likewise.  padding="same" and "valid" become
+    numbers; ValueError where "same" has none, that is for an even kernel_size.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class Conv2d(Module, sees="window", onnx="Conv", fused="conv"):
         out_channels: int,
         kernel_size: Pair,
         stride: Pair = 1,
-        padding: Pair = 0,
+        padding: Pair | str = 0,
         dilation: Pair = 1,
         groups: int = 1,
         bias: bool = True,
@@ -46,8 +47,13 @@ class Conv2d(Module, sees="window", onnx="Conv", fused="conv"):
         self.out_channels = count("Conv2d", "out_channels", out_channels)
         self.kernel_size = pair("Conv2d", "kernel_size", kernel_size, 1)
         self.stride = pair("Conv2d", "stride", stride, 1)
-        self.padding = pair("Conv2d", "padding", padding, 0)
         self.dilation = pair("Conv2d", "dilation", dilation, 1)
+        self.padding, after = conv_padding("Conv2d", padding, self.kernel_size, self.stride, self.dilation)
+        if any(after):
+            raise ValueError(
+                f'Conv2d: padding="same" would need one zero more after the image than before it, got kernel_size '
+                f"{self.kernel_size}, dilation {self.dilation}; use an odd kernel_size, or F.conv2d in your own module"
+            )
         self.groups = arguments.groups("Conv2d", groups, self.in_channels, self.out_channels)
         shape = (self.out_channels, self.in_channels // self.groups, *self.kernel_size)
         self.weight, self.bias = _parameters(shape, bias)

@@ -55,11 +55,7 @@ def labels(function: str, target: Any, shape: tuple[int, ...], classes: int, ign
 
     The values are only looked at in main memory: to look at a GPU's would mean to wait for it at every step.
     """
-    t: Any = target.data if isinstance(target, Tensor) else target
-    if isinstance(t, (list, tuple)):
-        t = np.asarray(t)
-    elif hasattr(t, "__array__"):
-        t = as_array(t)  # pandas', PyTorch's, JAX's
+    t = _unwrapped(target)
     dtype = getattr(t, "dtype", None)
     if getattr(dtype, "kind", "") not in ("i", "u"):
         got = type_name(target) + (f" of {dtype}" if dtype is not None else "")
@@ -69,11 +65,7 @@ def labels(function: str, target: Any, shape: tuple[int, ...], classes: int, ign
             f"{function}: target must have shape {shape}, one label for each example, got {t.shape} "
             f"(logits {logits.shape})"
         )
-    if device_of(t) != logits.device:
-        raise ValueError(
-            f"{function}: logits and target must be on the same device, got logits {logits.device}, "
-            f"target {device_of(t)}; convert with .to(...)"
-        )
+    _beside(function, t, logits)
     if device_of(t) == "cpu" and t.size and (t.min() < 0 or t.max() >= classes):
         wrong = np.argwhere(((t < 0) | (t >= classes)) & (t != ignored))
         if len(wrong):
@@ -84,3 +76,31 @@ def labels(function: str, target: Any, shape: tuple[int, ...], classes: int, ign
             )
     array: Array = t
     return array
+
+
+def probabilities(function: str, target: Any, shape: tuple[int, ...], logits: Tensor) -> Array | None:
+    """`target`, or what it wraps, where it is a probability for each class: floats of the logits' shape; else None."""
+    array = _unwrapped(target)
+    if getattr(getattr(array, "dtype", None), "kind", "") != "f" or array.shape != shape:
+        return None
+    if isinstance(target, Tensor) and target.requires_grad:
+        raise ValueError(f"{function}: target gets no gradient but requires one; pass target.detach()")
+    _beside(function, array, logits)
+    found: Array = array
+    return found
+
+
+def _unwrapped(target: Any) -> Any:
+    """The array in a Tensor, of a list, or of another library; what is none of these as it is."""
+    t: Any = target.data if isinstance(target, Tensor) else target
+    if isinstance(t, (list, tuple)):
+        return np.asarray(t)
+    return as_array(t) if hasattr(t, "__array__") else t  # pandas', PyTorch's, JAX's
+
+
+def _beside(function: str, target: Array, logits: Tensor) -> None:
+    if device_of(target) != logits.device:
+        raise ValueError(
+            f"{function}: logits and target must be on the same device, got logits {logits.device}, "
+            f"target {device_of(target)}; convert with .to(...)"
+        )

@@ -80,7 +80,7 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Size) -> Tensor:
     """
     _checks.tensors("adaptive_avg_pool2d", x=x)
     _checks.rank("adaptive_avg_pool2d", "x", x, "(N, C, H, W)")
-    _checks.no_empty("adaptive_avg_pool2d", "x", x)
+    _checks.no_empty("adaptive_avg_pool2d", "x", x, since=1)
     both = tuple(output_size) if isinstance(output_size, list | tuple) else (output_size, output_size)
     if len(both) != 2:
         raise ValueError(f"adaptive_avg_pool2d: output_size must be an int or a pair (OH, OW), got {output_size!r}")

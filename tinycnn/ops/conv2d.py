@@ -20,7 +20,7 @@ from tinycnn import geometry
 from tinycnn.autograd import arguments
 from tinycnn.autograd.arguments import Pair, Two, pair
 from tinycnn.autograd.tape import Context
-from tinycnn.autograd.tensor import Op, Tensor
+from tinycnn.autograd.tensor import OPS, Op, Tensor
 from tinycnn.backend import Array, array_module, batch_first, batch_last, gemm, gemm_sum, strided, workspace_limit
 from tinycnn.geometry import Windows
 from tinycnn.ops import _checks
@@ -163,13 +163,13 @@ def conv2d(
     weight: Tensor,
     bias: Tensor | None = None,
     stride: Pair = 1,
-    padding: Pair = 0,
+    padding: Pair | str = 0,
     dilation: Pair = 1,
     groups: int = 1,
 ) -> Tensor:
     """Convolve x (N, C, H, W) with weight (O, C/groups, KH, KW) and add bias (O,) -> (N, O, OH, OW).
 
-    As torch.nn.functional.conv2d.  stride, padding (zeros) and dilation are ints or (height, width) pairs.
+    As torch.nn.functional.conv2d.  stride, padding (zeros; also "same" or "valid") and dilation are ints or pairs.
     TypeError or ValueError where ranks, channels, dtypes or devices do not fit, or no window fits.
     """
     _checks.tensors("conv2d", x=x, weight=weight, bias=bias)
@@ -184,12 +184,10 @@ def conv2d(
         raise ValueError(f"conv2d: x has {C} channels, weight expects {Cg * groups} {shapes}")
     if bias is not None and bias.shape != (O,):
         raise ValueError(f"conv2d: bias must have shape ({O},), one number per filter, got {bias.shape} {shapes}")
-    windows = geometry.windows(
-        "conv2d",
-        (x.shape[2], x.shape[3]),
-        (weight.shape[2], weight.shape[3]),
-        pair("conv2d", "stride", stride, 1),
-        pair("conv2d", "padding", padding, 0),
-        pair("conv2d", "dilation", dilation, 1),
-    )
+    kernel, stride = (weight.shape[2], weight.shape[3]), pair("conv2d", "stride", stride, 1)
+    dilation = pair("conv2d", "dilation", dilation, 1)
+    padding, (below, right) = arguments.conv_padding("conv2d", padding, kernel, stride, dilation)
+    if below or right:
+        x = OPS["pad"].apply(x, frame=((0, 0), (0, 0), (0, below), (0, right)), value=0.0)
+    windows = geometry.windows("conv2d", (x.shape[2], x.shape[3]), kernel, stride, padding, dilation)
     return Conv2dOp.apply(x, weight, bias, windows=windows, groups=groups)

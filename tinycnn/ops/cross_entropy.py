@@ -8,6 +8,9 @@ w are the weights of the classes (1 where none are given), e the label smoothing
 over the sum of the weights of the labels; examples labelled ignore_index count in neither.  With no weights and
 e = 0 that is the mean of -log p[n, label of n].  Its gradient for z is (p - q) / N, simpler than that of any part.
 
+In place of a label an example may have a probability t[n, c] for each class; it takes the place of (1 where c is the
+label of n, else 0), and the mean is the sum of the losses over the number of examples.
+
 Sizes   N examples   C classes   ... further axes, such as the pixels of an image that has a label at each
 
 Arrays are (N, C, ...) to the user and (C, ..., N) in memory.
@@ -31,15 +34,16 @@ __all__ = ["cross_entropy"]
 def cross_entropy_loops(z: Array, t: Array, w: Array, ignore_index: int, e: float) -> tuple[Array, Array]:
     """The definition for z (N, C), a number at a time: each example's loss and weight.  The tests' oracle."""
     N, C = z.shape
-    losses, weights = np.zeros(N, z.dtype), np.zeros(N, z.dtype)
+    losses, weights = np.zeros(N, z.dtype), np.ones(N, z.dtype)
     for n in range(N):
-        if t[n] == ignore_index:
-            continue
+        if t.ndim == 1:
+            weights[n] = 0 if t[n] == ignore_index else w[t[n]]
+            if t[n] == ignore_index:
+                continue
         total = sum(math.exp(z[n, k]) for k in range(C))
         for c in range(C):
-            p, q = math.exp(z[n, c]) / total, w[c] * ((1 - e) * (c == t[n]) + e / C)
-            losses[n] -= q * math.log(p)
-        weights[n] = w[t[n]]
+            p, share = math.exp(z[n, c]) / total, t[n, c] if t.ndim == 2 else c == t[n]
+            losses[n] -= w[c] * ((1 - e) * share + e / C) * math.log(p)
     return losses, weights
 
 
@@ -48,14 +52,19 @@ class CrossEntropyOp(Op, name="cross_entropy"):
     def forward(
         ctx: Context, z: Array, t: Array, w: Array | None, ignore_index: int, reduction: str, label_smoothing: float
     ) -> Array:
-        xp, C, e, extra = array_module(z), z.shape[1], label_smoothing, (1,) * t.ndim
-        z, t = batch_last(z), batch_last(t)  # (C, ..., N) and (..., N)
-        used = t != ignore_index  # (..., N)
-        right = (xp.arange(C).reshape(C, *extra) == t) & used  # (C, ..., N)
+        xp, C, e, extra = array_module(z), z.shape[1], label_smoothing, (1,) * (z.ndim - 1)
+        z, t = batch_last(z), batch_last(t)  # (C, ..., N), and (..., N) or (C, ..., N)
+        used: Array | bool = True
+        right = t  # (C, ..., N)
+        if t.ndim < z.ndim:
+            used = t != ignore_index  # (..., N)
+            right = (xp.arange(C).reshape(C, *extra) == t) & used  # (C, ..., N)
         q = right.astype(z.dtype)  # (C, ..., N)
         if w is not None:
             q *= w.reshape(C, *extra)
-        divisor = wide(q).sum() if reduction == "mean" else 1.0
+        divisor = 1.0
+        if reduction == "mean":
+            divisor = t.size // C if t.ndim == z.ndim else wide(q).sum()
         if e:
             q *= 1 - e
             q += e / C if w is None else w.reshape(C, *extra) * (e / C)
@@ -64,8 +73,9 @@ class CrossEntropyOp(Op, name="cross_entropy"):
             p = xp.exp(s)  # (C, ..., N)
             norm, total = p.sum(axis=0), q.sum(axis=0)  # (..., N)
             losses = xp.log(norm) * total - xp.where(q != 0, q * s, 0).sum(axis=0)  # (..., N)   log p = s - log(norm)
-            losses = xp.where(right.any(axis=0), losses, np.nan)  # a label that is no class; see cross_entropy
-            losses = xp.where(used, losses, 0)
+            if t.ndim < z.ndim:
+                losses = xp.where(right.any(axis=0), losses, np.nan)  # a label that is no class; see cross_entropy
+                losses = xp.where(used, losses, 0)
             y: Array = batch_first(losses) if reduction == "none" else wide(losses).sum() / divisor
             y = y.astype(z.dtype, copy=False)
         if ctx.needs[0]:
@@ -94,11 +104,11 @@ def cross_entropy(
 ) -> Tensor:
     """The loss of logits (N, C, ...) for the labels target (N, ...), integers from 0 to C - 1 -> one number.
 
-    As torch.nn.functional.cross_entropy with class indices.  weight (C,) weighs the classes; reduction is "mean",
-    "sum", or "none" for each example's loss (N, ...); logits (C,) and target () are one example.  Logits of any
-    size are safe.  NaN where all labels are ignored.  TypeError or ValueError where shapes, dtypes, devices or
-    labels do not fit; labels that lie on a GPU are not looked at, since that would stall it, and a wrong one there
-    makes the loss NaN.
+    As torch.nn.functional.cross_entropy: target may also be floats (N, C, ...), the probabilities of the classes.
+    weight (C,) weighs the classes; reduction is "mean", "sum", or "none" for each example's loss (N, ...); logits (C,)
+    and target () or (C,) are one example.  Logits of any size are safe.  NaN where all labels are ignored.  TypeError
+    or ValueError where shapes, dtypes, devices or labels do not fit; labels that lie on a GPU are not looked at, since
+    that would stall it, and a wrong one there makes the loss NaN.
     """
     _checks.tensors("cross_entropy", logits=logits, weight=weight)
     _checks.no_empty("cross_entropy", "logits", logits, since=1)
@@ -115,11 +125,15 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: weight must have shape ({C},), one number per class, got {weight.shape}")
     if weight is not None and weight.requires_grad:
         raise ValueError("cross_entropy: weight gets no gradient but requires one; pass weight.detach()")
-    expected = () if lone else (logits.shape[0], *logits.shape[2:])
-    labels = _checks.labels("cross_entropy", target, expected, C, ignore_index, logits)
+    t = _checks.probabilities("cross_entropy", target, logits.shape[1:] if lone else logits.shape, logits)
+    if t is None:
+        expected = () if lone else (logits.shape[0], *logits.shape[2:])
+        t = _checks.labels("cross_entropy", target, expected, C, ignore_index, logits)
+    elif ignore_index >= 0:
+        raise ValueError(f"cross_entropy: probabilities cannot be ignored, got ignore_index {ignore_index}")
     loss = CrossEntropyOp.apply(
         logits,
-        t=labels.reshape(1) if lone else labels,
+        t=t.reshape(1, *t.shape) if lone else t,
         w=None if weight is None else weight.data,
         ignore_index=ignore_index,
         reduction=reduction,

@@ -63,6 +63,6 @@ def pad(x: Tensor, pad: Sequence[int], mode: str = "constant", value: float = 0.
     pairs = list(zip(sizes[::2], sizes[1::2], strict=True))[::-1]
     frame = ((0, 0),) * (x.ndim - len(pairs)) + tuple(pairs)
     for n, (before, after) in zip(x.shape, frame, strict=True):
-        if n + before + after < 1 or n + min(0, before) + min(0, after) < 0:
+        if (before or after) and n + before + after < 1 or n + min(0, before) + min(0, after) < 0:
             raise ValueError(f"pad: nothing is left of an axis of length {n} padded by {before, after} (x {x.shape})")
     return PadOp.apply(x, frame=frame, value=number("pad", "value", value))
