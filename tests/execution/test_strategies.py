@@ -108,6 +108,22 @@ def test_a_part_whose_labels_are_all_ignored_counts_for_nothing(strategy, engine
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("label", [-100, 1], ids=["ignored", "of weight 0"])
+def test_a_batch_in_which_no_label_counts(strategy, engine, label, rng):
+    """Its mean is 0 / 0, NaN; ignored labels have no gradient all the same, others have NaN, as in torch."""
+    x, y = batch(rng, 12)
+    y[4:] = -100
+    y[:4] = label
+    loss = nn.CrossEntropyLoss(weight=np.array([1.0, 0, 1, 1]))
+    expected = train("plain", [(x, y)], loss=loss)
+    assert np.isnan(expected[0][0][0]) and np.isnan(expected[1][-1]).all() == (label == 1)
+    actual = train(strategy, [(x, y)], loss=loss, workers=2, micro_batch=4, engine=engine)
+    np.testing.assert_allclose(actual[0][0], expected[0][0])
+    assert_close(actual[1][-1], expected[1][-1])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_closed_step_refuses_to_go_on(strategy, rng):
     model = net()
     step = make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4)

@@ -1,5 +1,7 @@
 """head: cross-entropy of the last stage's rows, its gradient, and the right answers (ops/cross_entropy.py)."""
 
+import math
+
 import numpy as np
 
 from tinycnn.autograd.tensor import Tensor
@@ -83,5 +85,7 @@ class Head:
         elif self.amount is not None:
             p *= amount
         p[self.t, self.each] -= amount
-        p *= share / self.divisor * self.x.scale
+        p *= share / self.divisor * self.x.scale if self.divisor else math.nan
+        if not self.divisor and self.used is not None:
+            p[:, ~self.used] = 0  # as on the tape: what is ignored has no gradient, even where the mean is 0 / 0
         return p
