@@ -2,21 +2,27 @@
 
 import { entry, filled } from "../base/words.js";
 
-/** An answer that is right, and one that is not, with what is wrong about it. */
-export const yes = (text, go) => ({ text, right: true, go });
-export const no = (text, reply, go) => ({ text, right: false, reply, go });
-
 /**
  * A question of the table, {ask, answers: [{text, reply}], because}, with its parts.  The right answer is the one that
- * has no reply, or else number `right`; `go` is the view that shows it.
+ * has no reply, or else number `right`, which may be several; answers number `without` are left out.  `go` is the view
+ * that shows it, or a list of views, one for each answer.
  */
-export function question(key, { go, right, ...parts } = {}) {
+export function question(key, { go, right, without = [], ...parts } = {}) {
   const { ask, answers, because } = entry(key);
   const one = ({ text, reply }, k) => {
-    const is = right === undefined ? !reply : k === right;
-    return { text: filled(text, parts), right: is, reply: is ? "" : filled(reply, parts), go };
+    const is = right === undefined ? !reply : [right].flat().includes(k);
+    return {
+      text: filled(text, parts),
+      right: is,
+      reply: is ? "" : filled(reply, parts),
+      go: Array.isArray(go) ? go[k] : go,
+    };
   };
-  return { ask: filled(ask, parts), answers: answers.map(one), because: filled(because, parts) };
+  return {
+    ask: filled(ask, parts),
+    answers: answers.map(one).filter((_, k) => !without.includes(k)),
+    because: filled(because, parts),
+  };
 }
 
 /** The toy as it is shown first. */
