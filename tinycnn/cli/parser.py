@@ -77,7 +77,15 @@ def dataset_name(saved: Checkpoint) -> str:
 
 
 def data_of(saved: Checkpoint, dataset: str | None, data_dir: Path | None) -> tuple[Dataset, Dataset]:
-    """Training and test set: the ones that were asked for, or else those that the net was trained on."""
+    """Training and test set: the ones that were asked for, or else those that the net was trained on.
+
+    ValueError where those were pictures of one's own, which the file does not hold.
+    """
+    if "own" in saved.about:
+        raise ValueError(
+            f"{saved.path}: this net has learnt from pictures of {dataset_name(saved)!r}, which are not in the file; "
+            "`tinycnn predict` takes it, and pictures"
+        )
     return load(dataset or SHORT_NAMES.get(dataset_name(saved), "auto"), data_dir, notice=print)
 
 

@@ -97,12 +97,13 @@ def fit(grey: Grey, size: int, margin: int) -> Grey:
 
 
 def contact_sheet(photos: NDArray[np.uint8], scale: int = 4, columns: int = 10) -> bytes:
-    """Images (N, size, size) side by side, enlarged, as the bytes of a PNG file."""
-    N, size, _ = photos.shape
+    """Images (N, size, size), or (N, size, size, 3), side by side, enlarged, as the bytes of a PNG file."""
+    N, size, _, *colours = photos.shape
     rows, columns = -(-N // columns), min(N, columns)
-    sheet = np.full((rows, columns, size + 1, size + 1), 128, np.uint8)
-    sheet.reshape(-1, size + 1, size + 1)[:N, :size, :size] = photos
-    pixels = sheet.swapaxes(1, 2).reshape(rows * (size + 1), columns * (size + 1)).repeat(scale, 0).repeat(scale, 1)
+    sheet = np.full((rows, columns, size + 1, size + 1, *colours), 128, np.uint8)
+    sheet.reshape(-1, size + 1, size + 1, *colours)[:N, :size, :size] = photos
+    pixels = sheet.swapaxes(1, 2).reshape(rows * (size + 1), columns * (size + 1), *colours)
+    pixels = pixels.repeat(scale, 0).repeat(scale, 1)
     buffer = io.BytesIO()
     _pillow().fromarray(pixels).save(buffer, format="PNG")
     return buffer.getvalue()

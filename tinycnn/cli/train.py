@@ -5,6 +5,7 @@ from typing import Any
 from tinycnn import checkpoint, manual_seed
 from tinycnn.backend import resolve_device
 from tinycnn.checkpoint import Checkpoint
+from tinycnn.cli import own
 from tinycnn.cli.options import Options, add_arguments, resumed
 from tinycnn.cli.parser import add_command
 from tinycnn.cli.report import Report
@@ -19,7 +20,8 @@ from tinycnn.training import train
 TEXT = """train a LeNet
 
 The defaults are those of the LeNet chapter of Dive into Deep Learning: ten epochs of Fashion-MNIST in batches of 256,
-with sigmoids, average pooling and a learning rate of 0.9.  Curves and numbers go into a folder of their own."""
+with sigmoids, average pooling and a learning rate of 0.9.  Curves and numbers go into a folder of their own.  With
+--data it trains on your own pictures instead."""
 EXAMPLES = """examples:
   tinycnn train --save lenet.safetensors                        the chapter
   tinycnn train --epochs 1 --limit 10000                        a quick look
@@ -27,17 +29,25 @@ EXAMPLES = """examples:
   tinycnn train --resume lenet.safetensors                      go on after Ctrl-C, or a power cut
   tinycnn train --resume lenet.safetensors --epochs 20          go on after the end
   mpiexec -n 4 tinycnn train --execution ranks                  on four cores, of one machine or several
+  tinycnn train --data pets --save pets.safetensors             pictures in pets/cat/ and pets/dog/, say
 """
 
 
 def add(commands: Any) -> None:
     """The command's parser."""
-    add_arguments(add_command(commands, "train", run, TEXT, EXAMPLES))
+    parser = add_command(commands, "train", run, TEXT, EXAMPLES)
+    add_arguments(parser)
+    own.add_arguments(parser)
 
 
 def run(**given: Any) -> int:
     """Train as the options that were given say; returns the exit status."""
     with job():
+        if "data" in given:
+            return own.train_own(*own.of(given))
+        if strange := own.ALONE & given.keys():
+            flag = min(strange).replace("_", "-")
+            raise ValueError(f"train: --{flag} is for pictures of your own, which --data FOLDER names")
         saved = checkpoint.load(given["resume"]) if "resume" in given else None
         return _train(Options(**given) if saved is None else resumed(saved, given), saved)
 

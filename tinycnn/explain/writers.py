@@ -60,6 +60,11 @@ def checkpoint_page(
     model = saved.build()
     about = saved.about.get("dataset")
     name = str(about.get("name", "")) if isinstance(about, dict) else ""
+    if "own" in saved.about:
+        raise ValueError(
+            f"explain: {saved.path}: this net has learnt from pictures of {name!r}, which are not in the file; "
+            "tinycnn.explain.show(net, images) shows it with images of yours"
+        )
     _, test = load(SHORT_NAMES.get(name, "auto"), data_dir, notice=print)
     run = saved.about.get("run")
     history = run.get("history") if isinstance(run, dict) else None
