@@ -3,8 +3,9 @@
 import { key, scale, scaleFor } from "../base/colour.js";
 import { Values } from "../base/data.js";
 import { div, h, replace, span } from "../base/dom.js";
-import { count, exactly, round, sum } from "../base/numbers.js";
+import { exactly, round, sum } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentConv, moveWindow, place } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { origin, resultLine, term } from "../widgets/labels.js";
@@ -21,10 +22,7 @@ export const channelsTab = {
   build(stage, say) {
     const controls = convControls();
     const [body, result] = [div("sums"), div("result")];
-    const listing = code(
-      "forward",
-      "the sum over channels is inside the product: a column holds the window of every channel",
-    );
+    const listing = code("forward", words("channels.listing"));
     layout(stage, { controls, figure: body, bar: [result, say], rest: listing });
     listing.lit(["product", "bias"]);
     let [over, shown, grids] = [null, null, []];
@@ -34,7 +32,7 @@ export const channelsTab = {
       for (const grid of grids) grid.mark("unit", [[at.i, at.j, 1, 1]], "window");
       result.replaceChildren(...partialEquation(conv, at));
       const value = exactly(conv.out.at(at.o, at.i, at.j));
-      say.say(`At (${at.i}, ${at.j}) ${count(conv.CG, "partial map")} and the bias add up to ${value}.`);
+      say.say(words("channels.say", { i: at.i, j: at.j, n: conv.CG, value }));
     };
     const look = (at) => {
       over = at;
@@ -74,10 +72,10 @@ function sumGrids(conv, o, body, onover) {
     text: few && conv.whole ? (v) => round(v, 0) : () => null,
   };
   const maps = partials.map((map, c) =>
-    mapGrid(map, paint, { ...options, role: "plain", name: `Partial map of channel ${c}; arrow keys move` }),
+    mapGrid(map, paint, { ...options, role: "plain", name: words("channels.grids.partial", { c }) }),
   );
   const cell = Math.min(36, 230 / conv.OW);
-  const last = mapGrid(out, paint, { ...options, cell, role: "output", name: "Output map; arrow keys move" });
+  const last = mapGrid(out, paint, { ...options, cell, role: "output", name: words("channels.grids.output") });
   const rows = conv.channels(o).map((x, c) => sumRow(conv, { o, x, c }, maps[c], few));
   replace(body, div(`sum-rows${few ? " few" : ""}`, rows), total(conv, o, last, paint));
   return [...maps, last];
@@ -86,26 +84,36 @@ function sumGrids(conv, o, body, onover) {
 /** One channel of the image, convolved with its slice of the kernel: the partial map. */
 function sumRow(conv, { o, x, c }, map, few) {
   const text = few && conv.whole ? (v) => round(v, 0) : () => null;
-  const image = { role: "input", text, cell: Math.min(28, (few ? 170 : 84) / conv.W), name: `Input channel ${x}` };
-  const slice = { role: "kernel", text, cell: Math.min(36, (few ? 108 : 64) / conv.KW), name: `Kernel, channel ${c}` };
+  const image = {
+    role: "input",
+    text,
+    cell: Math.min(28, (few ? 170 : 84) / conv.W),
+    name: words("channels.grids.input", { x }),
+  };
+  const slice = {
+    role: "kernel",
+    text,
+    cell: Math.min(36, (few ? 108 : 64) / conv.KW),
+    name: words("channels.grids.kernel", { c }),
+  };
   const sign = (mark) => h("span", { class: "sign", "aria-hidden": "true" }, mark);
   const kernel = conv.w.part(o);
   return div(
     "sum-row",
-    panel(`input ${x}`, mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), image)),
+    panel(words("channels.figures.input", { x }), mapGrid(conv.x.part(x), scaleFor(conv.x.part(x)), image)),
     sign("∗"),
-    panel("kernel", mapGrid(kernel.part(c), scale("signed", kernel.most), slice)),
+    panel(words("channels.figures.kernel"), mapGrid(kernel.part(c), scale("signed", kernel.most), slice)),
     sign("="),
-    panel("partial", map),
+    panel(words("channels.figures.partial"), map),
   );
 }
 
 function total(conv, o, last, paint) {
-  const text = `Σ of ${conv.CG} + bias ${round(conv.bias(o), conv.whole ? 0 : 4)}`;
+  const text = words("channels.total", { n: conv.CG, bias: round(conv.bias(o), conv.whole ? 0 : 4) });
   return div(
     "sum-total",
     h("p", { class: "brace", "aria-hidden": "true" }, text),
-    panel(["output map ", String(o)], last),
+    panel(words("channels.figures.output", { o }), last),
     key(paint),
     origin(conv.engine ? "engine" : "browser"),
   );
@@ -121,10 +129,16 @@ function partialEquation(conv, { o, i, j }) {
     "equation small",
     terms
       .slice(0, TERMS)
-      .map((v, c) => [c > 0 && span("op", "+"), term(round(v, decimals), `channel ${conv.channels(o)[c]}`, "input")]),
-    rest.length > 0 && [span("op", "+"), term(round(sum(rest), decimals), `${rest.length} more`, "input")],
+      .map((v, c) => [
+        c > 0 && span("op", "+"),
+        term(round(v, decimals), words("terms.channel", { c: conv.channels(o)[c] }), "input"),
+      ]),
+    rest.length > 0 && [
+      span("op", "+"),
+      term(round(sum(rest), decimals), words("terms.more", { n: rest.length }), "input"),
+    ],
     span("op", "+"),
-    term(round(conv.bias(o), decimals), "bias", "kernel"),
+    term(round(conv.bias(o), decimals), words("terms.bias"), "kernel"),
     origin(conv.partials ? "engine" : "browser"),
   );
   const name = [h("i", {}, "y"), `[${o}, ${i}, ${j}]`];

@@ -4,6 +4,7 @@ import { DATA } from "../base/data.js";
 import { div } from "../base/dom.js";
 import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentConv, sources, stepWindow } from "../model/convolutions.js";
 import { choice, slider } from "../widgets/controls.js";
 import { player } from "../widgets/walk.js";
@@ -12,12 +13,12 @@ import { player } from "../widgets/walk.js";
 export function convControls(extra = []) {
   const names = sources();
   const src = choice(
-    "Convolution",
-    names.map((name) => [name, name === "toy" ? "toy 6×6" : name]),
+    words("controls.convolution"),
+    names.map((name) => [name, name === "toy" ? words("controls.toy") : name]),
     (value) => set({ src: value, o: 0, c: 0, i: 0, j: 0, tap: -1 }),
   );
   const img = imageChoice();
-  const filter = slider("Filter", 0, 1, (value) => set({ o: value }));
+  const filter = slider(words("controls.filter"), 0, 1, (value) => set({ o: value }));
   const option = (label, name, options) =>
     choice(
       label,
@@ -25,9 +26,9 @@ export function convControls(extra = []) {
       (value) => set({ [name]: value, i: 0, j: 0 }),
     );
   const toy = {
-    p: option("Padding", "p", [0, 1]),
-    s: option("Stride", "s", [1, 2]),
-    d: option("Dilation", "d", [1, 2]),
+    p: option(words("controls.padding"), "p", [0, 1]),
+    s: option(words("controls.stride"), "s", [1, 2]),
+    d: option(words("controls.dilation"), "d", [1, 2]),
   };
   const root = div("controls", names.length > 1 && src, img, filter, Object.values(toy), extra);
   root.show = (conv) => {
@@ -48,7 +49,7 @@ export function convControls(extra = []) {
 /** The traced images, by the names of their classes. */
 export function imageChoice() {
   return choice(
-    "Image",
+    words("controls.image"),
     (DATA.samples ?? []).map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]),
     (value) => set({ img: value }),
   );

@@ -2,6 +2,7 @@
 
 import { div, h, span } from "../base/dom.js";
 import { round, sum } from "../base/numbers.js";
+import { words } from "../base/words.js";
 import { origin, resultLine, term } from "../widgets/labels.js";
 
 /** So many input channels are shown side by side; of more, one at a time. */
@@ -16,13 +17,13 @@ export function equation(conv, { o, i, j }) {
     sums.length <= FEW
       ? sums.map((v, c) => [
           c > 0 && span("op", "+"),
-          term(round(v, decimals), conv.CG > 1 ? `channel ${c}` : "products", "input"),
+          term(round(v, decimals), conv.CG > 1 ? words("terms.channel", { c }) : words("terms.products"), "input"),
         ])
-      : term(round(sum(sums), decimals), `${sums.length} channels`, "input"),
+      : term(round(sum(sums), decimals), words("terms.channels", { n: sums.length }), "input"),
     span("op", "+"),
-    term(round(conv.bias(o), decimals), "bias", "kernel"),
+    term(round(conv.bias(o), decimals), words("terms.bias"), "kernel"),
     span("op", "="),
-    term(round(sum(sums) + conv.bias(o), decimals), "sum", "plain"),
+    term(round(sum(sums) + conv.bias(o), decimals), words("terms.sum"), "plain"),
     origin("browser"),
   );
   const name = [h("i", {}, "y"), `[${o}, ${i}, ${j}]`];

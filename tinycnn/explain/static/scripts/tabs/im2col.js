@@ -4,6 +4,7 @@ import { DATA } from "../base/data.js";
 import { div, h, replace } from "../base/dom.js";
 import { brief, exactly } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentConv, place, stepWindow } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { checkbox, choice } from "../widgets/controls.js";
@@ -21,12 +22,12 @@ export const im2colTab = {
   questions: im2colQuestions,
 
   build(stage, say) {
-    const slow = checkbox("fill column by column", (on) => set({ fill: Number(on), ...(on ? { i: 0, j: 0 } : {}) }));
+    const slow = checkbox(words("im2col.slow"), (on) => set({ fill: Number(on), ...(on ? { i: 0, j: 0 } : {}) }));
     const orders = [
       [0, "c, u, v"],
-      [1, "as stored"],
+      [1, words("im2col.rows.stored")],
     ];
-    const order = choice("Rows", orders, (value) => set({ stored: value }));
+    const order = choice(words("im2col.rows.name"), orders, (value) => set({ stored: value }));
     const controls = convControls([slow, order]);
     const [body, sums, facts] = [div("product-scheme"), div("result"), h("p", { class: "facts" })];
     let view = null;
@@ -59,9 +60,9 @@ export const im2colTab = {
 /** The engine's lines in three versions, and the choice among them. */
 function listings() {
   const figures = {
-    forward: code("forward", "what runs"),
-    im2col: code("im2col", "one strided copy, and a view of it"),
-    loops: code("loops", "the same, as loops"),
+    forward: code("forward", words("im2col.listings.runs")),
+    im2col: code("im2col", words("im2col.listings.copy")),
+    loops: code("loops", words("im2col.listings.same")),
   };
   figures.forward.lit(["cols", "product"]);
   figures.im2col.lit(["copy", "stack"]);
@@ -71,11 +72,11 @@ function listings() {
     for (const [name, figure] of Object.entries(figures)) figure.hidden = name !== chosen;
   };
   const names = [
-    ["forward", "product"],
+    ["forward", words("im2col.listings.product")],
     ["im2col", "im2col"],
-    ["loops", "loops"],
+    ["loops", words("im2col.listings.loops")],
   ];
-  const pick = choice("Written as", names, show);
+  const pick = choice(words("im2col.listings.name"), names, show);
   show("forward");
   return [pick, ...Object.values(figures)];
 }
@@ -84,23 +85,19 @@ function sentence(conv, { o, i, j }, k) {
   if (k !== null) {
     const tap = rowTap(conv, k);
     const shift = [tap[1] * conv.DH - conv.PH, tap[2] * conv.DW - conv.PW];
-    return `Row ${k} belongs to weight (${tap.join(", ")}): the image as this weight sees it, shifted by (${shift.join(", ")}).`;
+    return words("im2col.say.row", { k: String(k), tap: tap.join(", "), shift: shift.join(", ") });
   }
   const value = exactly(conv.out.at(o, i, j));
-  return `Column ${i * conv.OW + j} is the window under output (${i}, ${j}). Filter ${o} times this column, plus its bias, is ${value}.`;
+  return words("im2col.say.column", { l: String(i * conv.OW + j), i, j, o, value });
 }
 
 function factsOf(conv) {
   const [before, after] = [conv.x.data.length, conv.G * conv.K * conv.L];
   return [
-    `${before.toLocaleString("en")} numbers become ${after.toLocaleString("en")}: ${brief(after / before)} times. `,
-    conv.DH === 1
-      ? `(The engine stores ${conv.stored.toLocaleString("en")} of them: below each other in memory, the windows of neighbouring output rows overlap.) `
-      : "",
-    conv.engine
-      ? "This matrix is the very array that the engine multiplied. "
-      : "After your change the browser reads the columns off the image. ",
-    `The loops and the product differ, on the toy, by at most ${brief(DATA.lesson.loops_difference)}. `,
+    words("im2col.facts.become", { before, after, times: brief(after / before) }),
+    conv.DH === 1 ? words("im2col.facts.stored", { n: conv.stored }) : "",
+    words(conv.engine ? "im2col.facts.engine" : "im2col.facts.browser"),
+    words("im2col.facts.differ", { difference: brief(DATA.lesson.loops_difference) }),
     origin("engine"),
   ];
 }

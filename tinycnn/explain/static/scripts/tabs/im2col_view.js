@@ -5,6 +5,7 @@ import { scale, scaleFor } from "../base/colour.js";
 import { div, h, replace, span } from "../base/dom.js";
 import { clamp, round } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { pieces, words } from "../base/words.js";
 import { textFor } from "../model/conv.js";
 import { currentConv, place, stepWindow } from "../model/convolutions.js";
 import { fly } from "../widgets/flight.js";
@@ -31,18 +32,23 @@ export function productView(conv, body, onlook) {
     `minis n${Math.min(view.inputs.length, 6)}`,
     view.inputs.map((grid) => grid.root),
   );
-  const rest = view.few < conv.O ? `the first ${view.few} of ${conv.O} filters` : null;
+  const rest = view.few < conv.O ? words("im2col.figures.first", { n: view.few, all: conv.O }) : null;
   body.replaceChildren(
-    panel(["image", dims(conv.CG, conv.H, conv.W)], { root: minis, role: "input" }),
+    panel([words("im2col.figures.image"), dims(conv.CG, conv.H, conv.W)], { root: minis, role: "input" }),
     panel(
-      ["columns ", h("code", {}, "cols"), dims(conv.K, conv.L)],
+      [named("columns", "cols"), dims(conv.K, conv.L)],
       { root: div("labelled", view.labels, view.cols.root) },
       "input",
     ),
-    panel(["weights ", h("code", {}, "w"), dims(conv.O, conv.K)], view.weights),
-    panel(["output ", h("code", {}, "w @ cols + b"), dims(conv.O, conv.L)], view.out, "output", rest),
+    panel([named("weights", "w"), dims(conv.O, conv.K)], view.weights),
+    panel([named("output", "w @ cols + b"), dims(conv.O, conv.L)], view.out, "output", rest),
   );
   return view;
+}
+
+/** A name from the table, with what the code calls it. */
+function named(name, text) {
+  return pieces(`im2col.figures.${name}`, { code: h("code", {}, text) });
 }
 
 function channelGrid(conv, c) {
@@ -51,7 +57,7 @@ function channelGrid(conv, c) {
     cols: conv.FW,
     cell: Math.min(30, (conv.CG > 2 ? 110 : conv.CG > 1 ? 196 : 260) / conv.FW),
     role: "input",
-    name: `Input, channel ${c}`,
+    name: words("im2col.grids.input", { c }),
     onpick: (r, q) => {
       const [use] = currentConv().outputsOf(r, q);
       if (use) set({ i: use[0], j: use[1], tap: -1 });
@@ -102,7 +108,7 @@ function columnsGrid(conv, hover) {
     cell: columnWidth(conv),
     rowHeight: rowHeight(conv),
     role: "input",
-    name: "Columns: one row per weight, one column per window; left and right move the window, up and down pick a row",
+    name: words("im2col.grids.columns"),
     onhover: (k, l) => hover(k, l),
     onleave: () => hover(null),
     onpick: (k, l) => {
@@ -124,7 +130,7 @@ function weightsGrid(conv, few) {
     cell: Math.min(24, 330 / conv.K),
     rowHeight: few > 6 ? 12 : 24,
     role: "kernel",
-    name: "Weights, one row per filter; arrow keys pick a weight or a filter",
+    name: words("im2col.grids.weights"),
     onpick: (row, k) => set({ o: row, tap: k }),
     onmove: (dr, dk) => set({ o: nextFilter(dr, few), tap: nextTap(conv, dk) }),
   });
@@ -137,7 +143,7 @@ function outputRows(conv, few, hover) {
     cell: columnWidth(conv),
     rowHeight: few > 6 ? 12 : 24,
     role: "output",
-    name: "Output, one row per filter; arrow keys move the window",
+    name: words("im2col.grids.output"),
     onhover: (_row, l) => hover(null, l),
     onleave: () => hover(null),
     onpick: (row, l) => {

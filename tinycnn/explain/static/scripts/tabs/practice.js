@@ -4,6 +4,7 @@ import { scale } from "../base/colour.js";
 import { Values } from "../base/data.js";
 import { div, h, replace } from "../base/dom.js";
 import { round } from "../base/numbers.js";
+import { words } from "../base/words.js";
 import { Conv, outputSize } from "../model/conv.js";
 import { scatter, weightGradient } from "../model/gradients.js";
 import { twin } from "../model/twin.js";
@@ -28,14 +29,14 @@ export function practice() {
     const right = guess === question.answer;
     score.asked += 1;
     score.right += Number(right);
-    const verdict = right ? "Right" : `Not quite, it is ${round(question.answer)}`;
-    form.tell(`${verdict}: ${question.why}. ${score.right} of ${score.asked} so far.`, right);
+    const parts = { answer: round(question.answer), why: question.why, score: score.right, asked: score.asked };
+    form.tell(words(right ? "practice.right" : "practice.wrong", parts), right);
   };
-  const close = button("Close", () => dialog.close(), { class: "quiet" });
-  const another = button("Another", next, { class: "primary" });
+  const close = button(words("page.close"), () => dialog.close(), { class: "quiet" });
+  const another = button(words("practice.another"), next, { class: "primary" });
   replace(
     dialog,
-    div("dialog-head", h("h2", {}, "Practice"), close),
+    div("dialog-head", h("h2", {}, words("practice.name")), close),
     form.ask,
     form.grids,
     form.root,
@@ -52,7 +53,7 @@ export function practice() {
 
 /** The question's text and figures, the field for the answer, and what is said of it. */
 function practiceForm() {
-  const field = h("input", { type: "number", "aria-label": "Your answer", placeholder: "?" });
+  const field = h("input", { type: "number", "aria-label": words("practice.field"), placeholder: "?" });
   const told = h("p", { class: "practice-told", role: "status" });
   const form = { field, told, ask: h("p", { class: "practice-ask" }), grids: div("practice-grids"), onanswer: null };
   const answer = (event) => {
@@ -61,7 +62,7 @@ function practiceForm() {
     field.readOnly = true;
     form.onanswer(Number(field.value));
   };
-  form.root = h("form", { class: "practice-form", onsubmit: answer }, field, h("button", {}, "Answer"));
+  form.root = h("form", { class: "practice-form", onsubmit: answer }, field, h("button", {}, words("practice.answer")));
   form.reset = () => {
     field.value = "";
     field.readOnly = false;
@@ -99,7 +100,7 @@ function figure(title, map, role) {
   const text = (v) => round(v, 0);
   return panel(
     title,
-    mapGrid(map, scale("signed", map.most), { role, cell: 44, text, name: `Practice: ${title}` }),
+    mapGrid(map, scale("signed", map.most), { role, cell: 44, text, name: words("practice.figure", { title }) }),
     role,
   );
 }
@@ -112,7 +113,7 @@ function written(pairs) {
 
 function sizeQuestion() {
   const [n, k, s, p] = [pick(6, 14), pick(2, 5), pick(1, 3), pick(0, 2)];
-  const text = `${n} pixels, a kernel of ${k}, stride ${s}, padding ${p}: how many outputs?`;
+  const text = words("practice.ask.size", { n, k, s, p });
   return { text, answer: outputSize(n, k, s, p, 1), why: `⌊(${n} + 2·${p} − ${k}) / ${s}⌋ + 1` };
 }
 
@@ -121,8 +122,11 @@ function outputQuestion() {
   const [i, j] = [pick(0, 1), pick(0, 1)];
   const pairs = conv.window(i, j).map(([u, v, r, q]) => [conv.pixel(0, r, q), conv.w.at(0, 0, u, v)]);
   return {
-    text: `What is output (${i}, ${j})? No bias, no padding; rows and columns count from 0.`,
-    grids: [figure("image", conv.x.part(0), "input"), figure("kernel", conv.w.part(0).part(0), "kernel")],
+    text: words("practice.ask.output", { i, j }),
+    grids: [
+      figure(words("practice.figures.image"), conv.x.part(0), "input"),
+      figure(words("practice.figures.kernel"), conv.w.part(0).part(0), "kernel"),
+    ],
     answer: conv.out.at(0, i, j),
     why: written(pairs),
   };
@@ -134,8 +138,11 @@ function weightQuestion() {
   const places = [0, 1, 2, 3].map((l) => conv.position(l));
   const pairs = places.map(([i, j]) => [conv.grad_out.at(0, i, j), conv.pixel(0, i + u, j + v)]);
   return {
-    text: `dy comes back to the four outputs. What is the gradient of weight (${u}, ${v})?`,
-    grids: [figure("image", conv.x.part(0), "input"), figure("dy", conv.grad_out.part(0), "gradient")],
+    text: words("practice.ask.weight", { u, v }),
+    grids: [
+      figure(words("practice.figures.image"), conv.x.part(0), "input"),
+      figure("dy", conv.grad_out.part(0), "gradient"),
+    ],
     answer: weightGradient(conv)[u * 2 + v],
     why: written(pairs),
   };
@@ -146,8 +153,11 @@ function pixelQuestion() {
   const [r, q] = [pick(0, 2), pick(0, 2)];
   const pairs = conv.outputsOf(r, q).map(([i, j, u, v]) => [conv.grad_out.at(0, i, j), conv.w.at(0, 0, u, v)]);
   return {
-    text: `dy comes back to the four outputs. What does col2im put into pixel (${r}, ${q})?`,
-    grids: [figure("kernel", conv.w.part(0).part(0), "kernel"), figure("dy", conv.grad_out.part(0), "gradient")],
+    text: words("practice.ask.pixel", { r, q }),
+    grids: [
+      figure(words("practice.figures.kernel"), conv.w.part(0).part(0), "kernel"),
+      figure("dy", conv.grad_out.part(0), "gradient"),
+    ],
     answer: scatter(conv).at(0, r, q),
     why: written(pairs),
   };

@@ -1,8 +1,9 @@
 // tab "Size": how many windows fit, and what the floor drops.
 
 import { div, h, span } from "../base/dom.js";
-import { count, minus } from "../base/numbers.js";
+import { minus } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { outputSize, rawSize } from "../model/conv.js";
 import { code } from "../widgets/code.js";
 import { slider } from "../widgets/controls.js";
@@ -11,13 +12,7 @@ import { sizeQuestions } from "./questions.js";
 import { windowsFigure } from "./size_figures.js";
 import { sizeQuiz } from "./size_quiz.js";
 
-const SLIDERS = {
-  n: ["Pixels n", 1, 16],
-  k: ["Kernel k", 1, 7],
-  ss: ["Stride s", 1, 4],
-  sp: ["Padding p", 0, 3],
-  sd: ["Dilation d", 1, 3],
-};
+const SLIDERS = { n: [1, 16], k: [1, 7], ss: [1, 4], sp: [0, 3], sd: [1, 3] };
 
 export const sizeTab = {
   id: "size",
@@ -25,13 +20,13 @@ export const sizeTab = {
   questions: sizeQuestions,
 
   build(stage, say) {
-    const sliders = Object.entries(SLIDERS).map(([name, [label, least, most]]) => [
+    const sliders = Object.entries(SLIDERS).map(([name, [least, most]]) => [
       name,
-      slider(label, least, most, (value) => set({ [name]: value })),
+      slider(words(`size.sliders.${name}`), least, most, (value) => set({ [name]: value })),
     ]);
     const [formula, figures] = [h("p", { class: "formula" }), windowsFigure()];
     const quiz = sizeQuiz(() => draw());
-    const listing = code("size", "the engine’s formula; 200 cases of it are checked when this page opens", true);
+    const listing = code("size", words("size.listing"), true);
     const controls = [
       div(
         "sliders",
@@ -47,7 +42,7 @@ export const sizeTab = {
       const hidden = quiz.hides(sizes);
       formula.replaceChildren(...formulaOf(sizes, hidden));
       figures.draw(sizes, hidden);
-      say.say(hidden ? "How many windows fit? The figure appears with your answer." : sentence(sizes));
+      say.say(hidden ? words("size.say.hidden") : sentence(sizes));
     };
     return draw;
   },
@@ -71,11 +66,12 @@ function windowsPerPixel(n, k, s, p, d, size) {
 }
 
 function sentence({ n, k, p, d, size, uses }) {
-  if (!size) return "No window fits: the kernel is larger than the padded image.";
-  const wide = d > 1 ? ` with gaps, ${d * (k - 1) + 1} wide,` : "";
+  if (!size) return words("size.say.none");
+  const wide = d > 1 ? words("size.say.wide", { width: d * (k - 1) + 1 }) : "";
   const lost = uses.filter((v) => v === 0).length;
-  const used = lost ? `${count(lost, "pixel")} of ${n} never used.` : "Every pixel is used.";
-  return `${count(size, "window")} of ${k}${wide} ${size === 1 ? "fits" : "fit"} into ${count(n + 2 * p, "pixel")}. ${used}`;
+  const used = words(lost ? "size.say.lost" : "size.say.used", { n: lost, all: n });
+  const pixels = words("count.pixels", { n: n + 2 * p });
+  return words("size.say.fit", { n: size, k, wide, pixels, used });
 }
 
 function formulaOf({ n, k, s, p, d, size }, hidden) {
@@ -87,7 +83,7 @@ function formulaOf({ n, k, s, p, d, size }, hidden) {
     span("fraction", span("over", inner, " − 1) − 1"), span("under", part("kernel", s))),
     span("floor", "⌋"),
     " + 1 = ",
-    !hidden && raw < 0 ? `${minus(String(raw))}, which means ` : "",
+    !hidden && raw < 0 ? `${minus(String(raw))}, ${words("size.means")}` : "",
     h("b", { class: "output answer-size" }, hidden ? "?" : String(size)),
     span("symbols", "⌊(n + 2p − d(k − 1) − 1) / s⌋ + 1"),
   ];

@@ -2,7 +2,8 @@
 
 import { scale } from "../base/colour.js";
 import { div, h, span, svg } from "../base/dom.js";
-import { count, round } from "../base/numbers.js";
+import { round } from "../base/numbers.js";
+import { words } from "../base/words.js";
 import { Grid } from "../widgets/grid.js";
 import { panel } from "../widgets/panel.js";
 
@@ -14,17 +15,17 @@ export function windowsFigure() {
     cols: 7,
     cell: 30,
     role: "output",
-    name: "How many windows use each pixel",
+    name: words("size.figures.uses"),
     text: (v) => round(v, 0),
   });
   const legend = div(
     "legend",
-    span("swatch frame", "padding"),
-    span("swatch used", "used"),
-    span("swatch drop", "never used"),
+    span("swatch frame", words("size.figures.padding")),
+    span("swatch used", words("size.figures.used")),
+    span("swatch drop", words("size.figures.never")),
   );
-  const line = h("figure", { class: "panel input" }, h("figcaption", {}, "one axis, all windows"), strip, legend);
-  const square = panel("two axes: windows per pixel", counts, "output", "col2im of a matrix of ones");
+  const line = h("figure", { class: "panel input" }, h("figcaption", {}, words("size.figures.axis")), strip, legend);
+  const square = panel(words("size.figures.axes"), counts, "output", words("size.figures.ones"));
   const root = div("size-body", line, square);
   return {
     root,
@@ -53,7 +54,8 @@ const [CELL, ROW, TOP] = [24, 15, 34]; // pixels of the drawing
 function stripOf({ n, k, s, p, d, size, uses }) {
   const total = n + 2 * p;
   const height = TOP + Math.max(size, 1) * ROW + 6;
-  const name = uses ? `${count(size, "window")} over ${count(total, "pixel")}` : count(total, "pixel");
+  const [windows, pixels] = [words("count.windows", { n: size }), words("count.pixels", { n: total })];
+  const name = uses ? words("size.figures.over", { windows, pixels }) : pixels;
   const root = svg("svg", {
     viewBox: `0 0 ${total * CELL} ${height}`,
     class: "line-strip",

@@ -2,6 +2,7 @@
 
 import { div, h, span } from "../base/dom.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { outputSize } from "../model/conv.js";
 import { button, checkbox } from "../widgets/controls.js";
 
@@ -24,18 +25,18 @@ export function sizeQuiz(redraw) {
     set(on.input.checked ? randomCase() : {});
     if (on.input.checked) field.focus();
   };
-  const on = checkbox("quiz me", ask);
-  const next = button("another", ask, { class: "quiet" });
+  const on = checkbox(words("size.quiz.on"), ask);
+  const next = button(words("size.quiz.another"), ask, { class: "quiet" });
   const verdict = h("span", { class: "verdict", role: "status" });
-  const name = h("label", { class: "control" }, span("name", "Your prediction"), field);
+  const name = h("label", { class: "control" }, span("name", words("size.quiz.guess")), field);
   const hides = ({ size }) => {
     const running = on.input.checked;
     if (about !== JSON.stringify(caseOf(state))) guess = null; // a slider has moved: another question
     name.hidden = verdict.hidden = !running;
     next.hidden = !running || guess === null;
     field.readOnly = guess !== null;
-    const told = guess === size ? "✓ right" : `✗ it is ${size}`;
-    verdict.textContent = guess === null ? "" : `${told} · ${score} of ${asked}`;
+    const told = words(guess === size ? "size.quiz.right" : "size.quiz.wrong", { size });
+    verdict.textContent = guess === null ? "" : words("size.quiz.score", { told, score, asked });
     verdict.className = `verdict ${guess === size ? "right" : "wrong"}`;
     return running && guess === null;
   };
@@ -43,7 +44,7 @@ export function sizeQuiz(redraw) {
 }
 
 function numberField(onchange) {
-  const name = "Your prediction of the output size";
+  const name = words("size.quiz.field");
   const limits = { min: 0, max: 99, inputmode: "numeric", placeholder: "?" };
   return h("input", { type: "number", ...limits, "aria-label": name, onchange });
 }

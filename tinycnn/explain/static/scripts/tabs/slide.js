@@ -1,8 +1,9 @@
 // tab "Slide": the kernel over the image; products, their sum, one number of the output.
 
 import { div, h, replace } from "../base/dom.js";
-import { count, exactly, round } from "../base/numbers.js";
+import { exactly, round } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentConv, place } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { button, checkbox } from "../widgets/controls.js";
@@ -18,10 +19,10 @@ export const slideTab = {
   questions: slideQuestions,
 
   build(stage, say) {
-    const flip = checkbox("flip the kernel", (on) => set({ flip: Number(on) }));
+    const flip = checkbox(words("slide.flip"), (on) => set({ flip: Number(on) }));
     const controls = convControls([flip]);
     const [body, sums, edit, note] = [div("slide"), div("sums-line"), editor(), h("p", { class: "note flip-note" })];
-    const listing = code("loops", "the definition, which the engine’s tests hold the fast version to", true);
+    const listing = code("loops", words("slide.listing"), true);
     const bar = [windowPlayer(), div("result", edit, sums), say];
     layout(stage, { controls, figure: body, bar, rest: [note, listing] });
     listing.lit(["window", "sum"]);
@@ -69,9 +70,7 @@ function pointer(draw) {
 
 function flipNote() {
   if (state.src !== "toy") return "";
-  return state.flip
-    ? "Flipped by 180°: the operation that mathematicians call convolution."
-    : "Not flipped: strictly speaking a cross-correlation. Every framework calls it convolution, and so does tinycnn.";
+  return words(state.flip ? "slide.flipped" : "slide.unflipped");
 }
 
 /** Buttons that change the weight or the pixel of the toy that was clicked. */
@@ -81,8 +80,8 @@ function editor() {
   const root = h(
     "div",
     { class: "editor" },
-    button("−", () => change(-1), { "aria-label": "less" }),
-    button("+", () => change(1), { "aria-label": "more" }),
+    button("−", () => change(-1), { "aria-label": words("slide.less") }),
+    button("+", () => change(1), { "aria-label": words("slide.more") }),
     text,
   );
   root.show = (conv, look) => {
@@ -101,19 +100,24 @@ function editor() {
   return root;
 }
 
-function sentence(conv, { o, i, j }, look) {
-  if (look.kind === "in") {
-    const uses = conv.outputsOf(look.r, look.q);
-    const where = conv.inFrame(look.r, look.q)
-      ? "This zero of the padding"
-      : `Pixel (${look.r - conv.PH}, ${look.q - conv.PW}), ${exactly(conv.x.at(look.c, look.r - conv.PH, look.q - conv.PW))},`;
-    if (!uses.length) return `${where} lies under no window: the output does not depend on it.`;
-    return `${where} takes part in ${count(uses.length, "output")}, each time under another weight.`;
-  }
+function sentence(conv, at, look) {
+  if (look.kind === "in") return pixelSentence(conv, look);
   if (look.kind === "tap") {
-    return `Weight (${look.u}, ${look.v}) is ${exactly(conv.w.at(place(conv).o, look.c, look.u, look.v))}. For the whole output it meets this part of the image, shifted by (${look.u * conv.DH - conv.PH}, ${look.v * conv.DW - conv.PW}).`;
+    const [down, right] = [look.u * conv.DH - conv.PH, look.v * conv.DW - conv.PW];
+    const value = exactly(conv.w.at(place(conv).o, look.c, look.u, look.v));
+    return words("slide.say.weight", { u: look.u, v: look.v, value, down, right });
   }
+  const { o, i, j } = at;
+  const [row, column] = [i * conv.SH - conv.PH, j * conv.SW - conv.PW];
   const value = conv.out.at(o, i, j);
-  const start = `Output (${i}, ${j}): the window begins at row ${i * conv.SH - conv.PH}, column ${j * conv.SW - conv.PW}; `;
-  return `${start}${conv.K} products and the bias make ${conv.engine ? exactly(value) : round(value, 4)}.`;
+  const made = conv.engine ? exactly(value) : round(value, 4);
+  return words("slide.say.output", { i, j, row, column, n: conv.K, value: made });
+}
+
+function pixelSentence(conv, look) {
+  const [r, q, n] = [look.r - conv.PH, look.q - conv.PW, conv.outputsOf(look.r, look.q).length];
+  const where = conv.inFrame(look.r, look.q)
+    ? words("slide.say.zero")
+    : words("slide.say.pixel", { r, q, value: exactly(conv.x.at(look.c, r, q)) });
+  return words(n ? "slide.say.used" : "slide.say.unused", { where, n });
 }

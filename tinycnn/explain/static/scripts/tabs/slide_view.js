@@ -4,6 +4,7 @@ import { scale, scaleFor } from "../base/colour.js";
 import { div, h, replace, span } from "../base/dom.js";
 import { clamp, round } from "../base/numbers.js";
 import { set } from "../base/state.js";
+import { pieces, words } from "../base/words.js";
 import { textFor } from "../model/conv.js";
 import { currentConv, moveWindow, place } from "../model/convolutions.js";
 import { button } from "../widgets/controls.js";
@@ -26,7 +27,7 @@ export function slideView(conv, body, onlook) {
   const wide = conv.CG > FEW;
   const rows = Array.from({ length: wide ? 1 : conv.CG }, (_, row) => slideRow(conv, row, onlook));
   const output = outputGrid(conv, onlook);
-  const strip = h("div", { class: "strip", role: "group", "aria-label": "Input channels" });
+  const strip = h("div", { class: "strip", role: "group", "aria-label": words("slide.grids.channels") });
   replace(
     body,
     div(
@@ -35,7 +36,7 @@ export function slideView(conv, body, onlook) {
       wide && strip,
     ),
     h("div", { class: "goes", "aria-hidden": "true" }, "→"),
-    panel(["output ", h("i", {}, "y"), span("dims", `${conv.OH} × ${conv.OW}`)], output),
+    panel([pieces("slide.figures.output", { y: h("i", {}, "y") }), span("dims", `${conv.OH} × ${conv.OW}`)], output),
   );
   return {
     draw(now, look) {
@@ -54,7 +55,7 @@ function outputGrid(conv, onlook) {
     cell: fit(conv.OW, 40, 320),
     role: "output",
     drags: true, // a finger or the mouse takes the window along
-    name: "Output; arrow keys move the window",
+    name: words("slide.grids.output"),
     onhover: (i, j) => onlook({ kind: "out", i, j }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (i, j) => {
@@ -84,24 +85,30 @@ function slideRow(conv, row, onlook) {
   const grids = {
     input: inputGrid(conv, row, (look) => onlook({ ...look, c: channel() })),
     kernel: kernelGrid(conv, row, (look) => onlook({ ...look, c: channel() })),
-    products: new Grid({ rows: conv.KH, cols: conv.KW, cell: fit(conv.KW, 42, 132), role: "plain", name: "Products" }),
+    products: new Grid({
+      rows: conv.KH,
+      cols: conv.KW,
+      cell: fit(conv.KW, 42, 132),
+      role: "plain",
+      name: words("slide.grids.products"),
+    }),
   };
   const [total, name] = [h("output", { class: "sum" }), span("dims")];
   const sign = (kind, text) => h("span", { class: `sign ${kind}`, "aria-hidden": "true" }, text);
   const root = div(
     "channel-row",
-    panel(["input ", h("i", {}, "x"), name], grids.input),
+    panel([pieces("slide.figures.input", { x: h("i", {}, "x") }), name], grids.input),
     sign("times", "×"),
-    panel(["kernel ", h("i", {}, "w")], grids.kernel),
+    panel(pieces("slide.figures.kernel", { w: h("i", {}, "w") }), grids.kernel),
     sign("equals", "="),
-    panel("products", grids.products),
+    panel(words("terms.products"), grids.products),
     div("sum-cell", h("span", { class: "sigma", "aria-hidden": "true" }, "Σ"), total),
   );
   return {
     root,
     draw(now, at, look, c) {
       const x = now.channels(at.o)[c];
-      name.textContent = now.C > 1 ? `channel ${x}` : "";
+      name.textContent = now.C > 1 ? words("terms.channel", { c: x }) : "";
       const point = pointed(look, at);
       drawRow(now, { o: at.o, c, x, ...point }, grids);
       total.textContent = round(now.channelSum(at.o, c, point.i, point.j), now.whole ? 0 : 4);
@@ -117,7 +124,7 @@ function inputGrid(conv, row, onlook) {
     cols: conv.FW,
     cell: fit(conv.FW, 36, 320),
     role: "input",
-    name: `Input, channel ${row}; arrow keys move from pixel to pixel`,
+    name: words("slide.grids.input", { c: row }),
     onhover: (r, q) => onlook({ kind: "in", r, q }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (r, q) => onlook({ kind: "in", r, q, held: true }),
@@ -135,7 +142,7 @@ function kernelGrid(conv, row, onlook) {
     cols: conv.KW,
     cell: fit(conv.KW, 42, 132),
     role: "kernel",
-    name: `Kernel, channel ${row}; arrow keys move from weight to weight`,
+    name: words("slide.grids.kernel", { c: row }),
     onhover: (u, v) => onlook({ kind: "tap", u, v, held: false }),
     onleave: () => onlook({ kind: "out" }),
     onpick: (u, v) => onlook({ kind: "tap", u, v, held: true }),
@@ -199,6 +206,6 @@ function drawStrip(now, strip, at, point) {
 
 function channelButton(now, x, c) {
   const map = now.x.part(x);
-  const options = { cell: 44 / now.W, name: `channel ${x}`, role: "input" };
+  const options = { cell: 44 / now.W, name: words("terms.channel", { c: x }), role: "input" };
   return button([mapGrid(map, scaleFor(map), options).root, span("num")], () => set({ c }), { class: "thumb" });
 }

@@ -2,6 +2,7 @@
 
 import { DATA } from "../base/data.js";
 import { h, span } from "../base/dom.js";
+import { words } from "../base/words.js";
 import { button } from "./controls.js";
 
 const AROUND = 2; // lines shown before and after one that is lit, while the rest of the function is folded away
@@ -14,12 +15,12 @@ export function code(name, note, whole = false) {
     whole = true;
     show();
   };
-  const unfold = button("whole function", open, { class: "quiet unfold" });
+  const unfold = button(words("code.whole"), open, { class: "quiet unfold" });
   const root = h(
     "figure",
     { class: "code" },
     h("figcaption", {}, span("file", `${source.file}:${source.line}`), note && span("why", note), unfold),
-    h("pre", { tabindex: 0, "aria-label": `source, ${source.file}` }, h("code", {}, lines)),
+    h("pre", { tabindex: 0, "aria-label": words("code.source", { file: source.file }) }, h("code", {}, lines)),
   );
   let at = [];
   const show = () => {
@@ -47,7 +48,7 @@ function linesOf(text) {
     const dim = quoted || quotes > 0;
     if (quotes % 2) quoted = !quoted;
     const hash = dim ? -1 : line.search(/(^|\s)#\s/);
-    const [words, comment] = hash < 0 ? [line, ""] : [line.slice(0, hash), line.slice(hash)];
-    return span(dim ? "line dim" : "line", words, comment && span("dim", comment), "\n");
+    const [command, comment] = hash < 0 ? [line, ""] : [line.slice(0, hash), line.slice(hash)];
+    return span(dim ? "line dim" : "line", command, comment && span("dim", comment), "\n");
   });
 }

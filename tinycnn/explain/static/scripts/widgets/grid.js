@@ -3,6 +3,7 @@
 import { css, inkOn } from "../base/colour.js";
 import { h } from "../base/dom.js";
 import { arrow, round } from "../base/numbers.js";
+import { words } from "../base/words.js";
 
 /**
  * One matrix.  Options:
@@ -29,7 +30,7 @@ export class Grid {
         tabindex: keys ? 0 : null,
         role: keys ? "application" : "img",
         "aria-label": this.name,
-        "aria-roledescription": keys ? "grid of numbers" : null,
+        "aria-roledescription": keys ? words("grid") : null,
         onkeydown: (event) => this.keydown(event),
       },
       this.canvas,
