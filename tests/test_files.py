@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from tinycnn import files
-from tinycnn.files import check_writable, printable, write_atomically
+from tinycnn.files import check_writable, picture_folder, printable, write_atomically
 
 posix = pytest.mark.skipif(os.name != "posix", reason="links, devices and permissions as POSIX has them")
 
@@ -159,3 +159,11 @@ def test_text_of_others_does_nothing_to_a_terminal():
     assert printable("LeNet\x1b]0;owned\x07\x1b[2J\r\u202e ä\nzwei") == (
         "LeNet\\x1b]0;owned\\x07\\x1b[2J\\r\\u202e ä\nzwei"
     )
+
+
+def test_pictures_go_where_the_environment_says(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("USERPROFILE", "/home/ann")
+    for named, folder in (("", "runs/lessons"), ("/d", "/d"), ("~/pictures", "/home/ann/pictures")):
+        monkeypatch.setenv("TINYCNN_OUT", named)
+        assert picture_folder("lessons").as_posix() == folder

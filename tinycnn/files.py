@@ -1,6 +1,6 @@
 """files: writing a file so that at every moment it is the old one or the whole new one, and text from files of others.
 
-Read in this order: write_atomically, check_writable, printable.
+Read in this order: write_atomically, check_writable, picture_folder, printable.
 """
 
 import errno
@@ -49,6 +49,12 @@ def check_writable(path: str | Path) -> None:
                 pass
         elif not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def picture_folder(kind: str) -> Path:
+    """Where pictures go that nobody asked a path for: the folder that TINYCNN_OUT names, or runs/`kind`."""
+    named = os.environ.get("TINYCNN_OUT")
+    return Path(named).expanduser() if named else Path("runs", kind)
 
 
 def printable(text: str) -> str:

@@ -69,6 +69,14 @@ def test_order_of_the_places(monkeypatch):
     assert search_folders(MNIST_DIGITS, None) == [Path("/x/tinycnn"), Path("/x/tinycnn/mnist")]
 
 
+def test_a_tilde_is_the_home_folder(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    monkeypatch.setenv("USERPROFILE", "/home/ann")
+    monkeypatch.setenv("TINYCNN_DATA", "~/e")
+    found = [folder.as_posix() for folder in search_folders(FASHION, "~/d")]
+    assert {"/home/ann/d", "/home/ann/e", "/home/ann/e/fashion-mnist"} <= set(found)
+
+
 @pytest.mark.parametrize("folder", ["FashionMNIST/raw", "root/FashionMNIST/raw"])
 def test_the_folders_that_torchvision_makes(tiny, tmp_path, folder):
     tiny.fashion.write(tmp_path / folder, zipped=False)

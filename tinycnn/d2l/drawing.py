@@ -1,7 +1,6 @@
 """drawing: the book's figures: curves that grow while a net learns, plots, and rows of images."""
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.files import write_atomically
+from tinycnn.files import picture_folder, write_atomically
 from tinycnn.training import curves
 
 FMTS = ("-", "m--", "g-.", "r:")
@@ -45,7 +44,7 @@ class Animator:
         self.Y: list[list[float]] = []
         self.fmts, self.layout, self.figsize = fmts, (nrows, ncols), figsize
         self.dressing = xlabel, ylabel, xlim, ylim, xscale, yscale, legend or ()
-        self.file = None if file is None else Path(file)
+        self.file = None if file is None else Path(file).expanduser()
         self.screen = curves.find_screen(figsize, DPI) if curves.can_draw() and file is None else None
         self.said = False
 
@@ -91,7 +90,7 @@ class Animator:
         if self.screen is not None:
             self.screen.show(buffer.getvalue())
             return
-        path = self.file or Path(os.environ.get("TINYCNN_OUT") or Path("runs", "d2l"), FILE)
+        path = self.file or picture_folder("d2l") / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
         if not self.said:

@@ -101,7 +101,9 @@ def search_folders(source: Source, data_dir: Folder | None) -> list[Path]:
     In each of them also the dataset's own folder, and torchvision's where there is one.
     """
     roots = [data_dir, os.environ.get("TINYCNN_DATA"), cache_folder(), *source.system_folders]
-    folders = [Path(root) / place for root in roots if root for place in ("", source.folder, source.torchvision)]
+    folders = [
+        Path(root).expanduser() / place for root in roots if root for place in ("", source.folder, source.torchvision)
+    ]
     return [folder for folder in folders if not folder.match(source.torchvision) or folder.is_dir()]
 
 

@@ -4,7 +4,6 @@ Signed numbers are drawn blue below zero and red above, white at zero, which peo
 tell apart; images and their maps in grey.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
+from tinycnn.files import picture_folder
 from tinycnn.training.curves import TO_INSTALL, can_draw, in_notebook
 
 __all__ = ["can_draw", "pictures", "save"]
@@ -130,7 +130,7 @@ def save(figure: Any, name: str) -> Path:
 
     In a notebook the picture appears under the cell as well.
     """
-    folder = Path(os.environ.get("TINYCNN_OUT") or Path("runs", "lessons"))
+    folder = picture_folder("lessons")
     folder.mkdir(parents=True, exist_ok=True)
     figure.savefig(folder / name, facecolor="white")
     if in_notebook():
