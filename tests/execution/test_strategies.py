@@ -123,6 +123,19 @@ def test_a_batch_in_which_no_label_counts(strategy, engine, label, rng):
     assert_close(actual[1][-1], expected[1][-1])
 
 
+@pytest.mark.parametrize("strategy", ["plain", *STRATEGIES])
+def test_what_is_no_array_is_named(strategy, rng):
+    """As the tensors of a DataLoader, or lists."""
+    model = net()
+    x, y = batch(rng, 9)
+    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4) as step:
+        for run in (step, step.evaluate):
+            with pytest.raises(TypeError, match=r"step: x is a tinycnn.Tensor, expected a NumPy .* array; pass x.data"):
+                run(tinycnn.Tensor(x), tinycnn.Tensor(y))
+            with pytest.raises(TypeError, match=r"step: y is a list, expected a .* array; pass np.asarray\(y\)"):
+                run(x, y.tolist())
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_closed_step_refuses_to_go_on(strategy, rng):
     model = net()

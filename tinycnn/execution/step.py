@@ -7,7 +7,8 @@ import numpy as np
 
 from tinycnn.autograd.tape import no_grad
 from tinycnn.autograd.tensor import Tensor
-from tinycnn.backend import Array, array_module, to_device
+from tinycnn.backend import Array, array_module, to_device, type_name
+from tinycnn.backend.devices import is_cupy
 from tinycnn.data import Batches, scale
 from tinycnn.nn import Module
 from tinycnn.optim import Optimizer
@@ -139,7 +140,12 @@ def number(x: Any) -> Any:
 
 
 def check_batch(x: Array, y: Array) -> None:
-    """ValueError unless there is at least one example, and a label for each; TypeError unless those are classes."""
+    """ValueError unless there is at least one example, and a label for each; TypeError unless both are arrays, and
+    the labels classes."""
+    for name, given in (("x", x), ("y", y)):
+        if not (isinstance(given, np.ndarray) or is_cupy(given)):
+            way = f"{name}.data" if isinstance(given, Tensor) else f"np.asarray({name})"
+            raise TypeError(f"step: {name} is a {type_name(given)}, expected a NumPy or CuPy array; pass {way}")
     if len(x) == 0 or len(x) != len(y):
         raise ValueError(
             f"step: got {len(x)} examples and {len(y)} labels, expected as many labels as examples, at least one "
