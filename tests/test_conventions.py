@@ -39,6 +39,7 @@ WITHOUT_A_MODULE = {  # tests that look at the project as a whole: what they loo
     "test_parity.py": "training side by side with PyTorch",
     "execution/test_strategies.py": "every way to run a step against the plain one",
     "ops/test_no_examples.py": "every operation, on a batch of no examples",
+    "ops/test_elementwise.py": "operations on each number by itself, and what they have in common",
     "ops/test_fuzz.py": "operations against their definitions in loops, at random",
     "ops/test_half_precision.py": "every operation that adds up, in float16",
 }
