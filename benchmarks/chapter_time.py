@@ -22,9 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tinycnn need not be installed
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import machine
 from tinycnn import d2l, manual_seed, nn
 from tinycnn.cli.options import Options

@@ -21,8 +21,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
-
 import machine
 from peers import report, whole_program
 from tinycnn.training.curves import can_draw

@@ -28,9 +28,6 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # tinycnn need not be installed
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 import machine
 from gpu_peers import report
 from tinycnn.backend import cupy_problem

@@ -1,7 +1,7 @@
 """How the cost of a net grows, beside PyTorch: time and memory an image by batch, pixels, channels, net and workers.
 
-    PYTHONPATH=. python benchmarks/growth.py               about seven minutes on two cores
-    PYTHONPATH=. python benchmarks/growth.py --axes net    one of the tables
+    python benchmarks/growth.py               about seven minutes on two cores
+    python benchmarks/growth.py --axes net    one of the tables
 
 For each case there are fresh processes, tinycnn and PyTorch on one core and on all; they wait for one another, and take
 turns over several rounds.  What counts is the ratio of medians.  Results go to benchmarks/results/growth.json and .md.
@@ -19,8 +19,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
 from peers import growing

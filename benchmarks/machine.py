@@ -1,8 +1,15 @@
-"""What a result must say of where it comes from: date, processor, cores, and versions."""
+"""What a result must say of where it comes from: date, processor, cores, and versions.
+
+A script that imports it, before tinycnn, measures the tinycnn beside this folder, installed or not.
+"""
 
 import importlib.metadata
 import platform
+import sys
 from datetime import datetime, timezone
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tinycnn.cli.report import processor
 from tinycnn.execution import cores

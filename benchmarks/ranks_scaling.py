@@ -21,7 +21,6 @@ Results go to benchmarks/results/ranks_scaling.json and .md.
 
 import argparse
 import json
-import os
 import shutil
 import statistics
 import subprocess
@@ -30,8 +29,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 import machine
 from tinycnn import manual_seed, nn
@@ -148,8 +145,7 @@ def launch(ranks, **order):
     if ranks:
         mpiexec = shutil.which("mpiexec", path=str(Path(sys.executable).parent)) or "mpiexec"
         command = [mpiexec, "-n", str(ranks), *command]
-    path = os.pathsep.join([str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")])
-    done = subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ends with status {done.returncode}:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])

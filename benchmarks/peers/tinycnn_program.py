@@ -1,10 +1,5 @@
 """Ten epochs of the chapter's LeNet with tinycnn."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from peers.whole_program import report_memory
 from tinycnn import data, nn, optim
 from tinycnn.execution import make_step

@@ -1,9 +1,6 @@
 """Ten epochs of the chapter's LeNet with PyTorch, the data in memory and gathered by index: no DataLoader."""
 
 import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import torch
 from torch import nn

@@ -1,6 +1,5 @@
 import importlib.util
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "chapter_time.py"
 @pytest.fixture
 def script(monkeypatch):
     """The script, on a few drawn images."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setenv("TINYCNN_OUT", "")
     spec = importlib.util.spec_from_file_location("chapter_time", SCRIPT)
