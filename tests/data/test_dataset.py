@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinycnn.data import Dataset, scale
+from tinycnn.data import Dataset
 
 
 def mine(rng, shape=(20, 3, 4, 5), classes=("cat", "dog")):
@@ -30,14 +30,6 @@ def test_a_part_of_every_class_is_for_testing(rng):
     assert np.array_equal(again.images, test.images) and not np.array_equal(other.images, test.images)
     assert [np.bincount(part.labels).min() for part in data.split(0.0)] == [15, 1]
     assert [np.bincount(part.labels).min() for part in data.split(1.0)] == [1, 15]
-
-
-def test_mean_and_deviation_are_those_of_the_scaled_numbers(rng):
-    data = mine(rng)
-    mean, deviation = data.mean_and_deviation()
-    x = scale(data.images, np.float64)
-    np.testing.assert_allclose(mean, x.mean(axis=(0, 2, 3)), rtol=1e-12)
-    np.testing.assert_allclose(deviation, x.std(axis=(0, 2, 3)), rtol=1e-12)
 
 
 def test_what_is_refused(rng):

@@ -85,13 +85,6 @@ class Dataset:
         )
         return first, second
 
-    def mean_and_deviation(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-        """Mean and standard deviation (C,) of each channel's numbers, in [0, 1] as `scale` makes them."""
-        counts = [np.bincount(self.images[:, c].ravel(), minlength=256) for c in range(self.images.shape[1])]
-        share, values = np.array(counts) / max(1, self.images[:, 0].size), np.arange(256) / 255  # (C, 256), (256,)
-        mean = share @ values
-        return mean, np.sqrt(np.maximum(share @ values**2 - mean**2, 0))
-
     @functools.cached_property
     def sha256(self) -> str:
         """SHA-256 of the two IDX files with these images (one channel has no axis there) and labels, images first.
