@@ -214,9 +214,11 @@ def test_a_layer_of_ones_own_meets_where_it_declares_to(team, rng):
 
 
 def test_auto_saves_itself_the_meetings():
-    model = net()
-    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1)) as step:
-        assert step.strategy == "plain" and step.description.endswith("they would meet at every BatchNorm2d")
+    for model, stages in ((net(), False), (LeNet(batch_norm=True), True)):
+        with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1)) as step:
+            assert (": stages, parts of " in step.description) == stages
+            assert (step.strategy == "plain") != stages
+            assert stages or step.description.endswith("no faster: they would meet at every BatchNorm2d")
 
 
 def test_on_gpus_parts_do_not_meet(fake_cupy):

@@ -41,7 +41,7 @@ def make_step(
 
     "auto" takes the fastest that is known to be right.  On a CPU that is "processes", or "threads" where processes
     cannot be forked, if the examples of a batch stay apart in every layer and the loss is the engine's; else "plain".
-    Batch normalisation is right with all of them, and as fast with "plain": the parts of a batch wait for each other.
+    With batch normalisation the parts of a batch wait for each other: there "auto" takes them only if by stages.
     On a GPU it is "graph" where that knows the layers, else "plain".  The step's description says which, and why.
     `workers` is the number of cores unless given, and `micro_batch` the images in a part.  "ranks" is for programs
     that mpiexec or srun has started several times, and takes its number of workers from there.
@@ -102,8 +102,8 @@ def _fastest(model: Module, loss: Loss, workers: int | None) -> tuple[str, str]:
     """The strategy that "auto" stands for on a CPU, and what to add to its description."""
     if doubt := why_not_separable(model, loss):
         return "plain", f", not in parts: {doubt}"
-    if layer := meets(model):
-        return "plain", f", not in parts, which would be no faster: they would meet at every {layer}"
+    if (layer := meets(model)) and _engine(model, loss, "auto")[0] is TapeEngine:
+        return "plain", f", not in parts on tapes, which would be no faster: they would meet at every {layer}"
     if not can_limit_blas():
         return "plain", '; faster with threadpoolctl: pip install "tinycnn[train]"'
     if (workers or cores()) == 1:

@@ -5,7 +5,8 @@ Each of these becomes one stage, for the kernels of the CUDA graph (GRAPH) and f
     Linear, activation              the activation may be missing
 Flatten becomes nothing: in (C, H, W, N) memory the features lie flat already.  What else there is differs:
     GRAPH     pooling, activation   windows of any kind; an activation by itself counts as a pooling of single pixels
-    STAGES    dropout; and any other layer without parameters that declares that examples stay apart in it
+    STAGES    batch normalisation, activation, pooling     as behind a convolution
+              dropout; and any other layer without parameters that declares that examples stay apart in it
 
 Which of these a layer is, its class declares as `fused` (nn/module.py): "conv", "linear", "flatten", the kernels'
 names of a pooling ("AVERAGE", "MAXIMUM"), or, in capitals as well, that of an activation.
@@ -49,6 +50,7 @@ STAGES = Abilities(
     "stages", 'engine "tape" runs any model', anywhere=True, largest_window=math.inf, largest_kernel=math.inf
 )
 ACTIVATIONS = ("SIGMOID", "RELU", "TANH")  # that are computed together with a convolution or a linear layer
+CARRIERS = ("conv", "norm")  # kinds of stages behind which a pooling can ride
 
 
 class UnsupportedModel(ValueError):
@@ -57,7 +59,7 @@ class UnsupportedModel(ValueError):
 
 @dataclass
 class Stage:
-    """What is computed as one: "conv" or "linear", with parameters, or "pool", "dropout" or "layer", without.
+    """What is computed as one: "conv", "linear" or "norm", with parameters, or "pool", "dropout" or "layer", without.
 
     Shapes are (C, H, W) of one image; a linear stage's are (features, 1, 1).  Pairs are (height, width).
     """
@@ -77,7 +79,7 @@ class Stage:
     count_padding: bool = True  # a pool stage's averages count the padding
     groups: int = 1
     flat: bool = False  # rows come in, not images
-    layer: nn.Module | None = None  # a dropout, or what a layer stage runs
+    layer: nn.Module | None = None  # a dropout, a normalisation, or what a layer stage runs
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)  # "weight" and perhaps "bias"
 
 
@@ -148,7 +150,8 @@ def _layers(model: nn.Module, can: Abilities) -> Iterator[tuple[str, nn.Module]]
     seen: set[int] = set()
     for name, layer in _flattened(model, ""):
         place, parameters = f"layer {name} ({layer!r})", {id(p) for p in layer.parameters()}
-        if layer.declared.fused is None and not (can.anywhere and not parameters and all(map(apart, layer.modules()))):
+        other = _is_norm(layer) or (not parameters and all(map(apart, layer.modules())))
+        if layer.declared.fused is None and not (can.anywhere and other):
             _require(can, False, place, f"has no fused kernel; there are kernels for {known}")
         _require(can, not parameters & seen, place, "shares its parameters with an earlier layer")
         seen |= parameters
@@ -166,6 +169,11 @@ def _flattened(model: nn.Module, prefix: str) -> Iterator[tuple[str, nn.Module]]
 def _is_sequential(module: nn.Module) -> bool:
     """A subclass with a forward of its own computes something else."""
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    """A subclass with a forward of its own declares again, or nothing."""
+    return isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)) and layer.declared.meets and "forward" not in vars(layer)
 
 
 def _by_itself(layer: nn.Module, place: str, shape: Three, flat: bool, can: Abilities) -> Stage:
@@ -189,6 +197,10 @@ def _stage(layer: nn.Module, place: str, shape: Three, flat: bool, can: Abilitie
         return Stage("linear", place, shape, sums, sums, parameters=_parameters(layer))
     if isinstance(layer, nn.Dropout):
         return Stage("dropout", place, shape, shape, shape, layer=layer, flat=flat)
+    if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+        _fits(can, flat == isinstance(layer, nn.BatchNorm1d), place, f"does not take {'rows' if flat else 'images'}")
+        _fits(can, layer.num_features == shape[0], place, f"expects {layer.num_features} channels, got {shape[0]}")
+        return Stage("norm", place, shape, shape, shape, parameters=_parameters(layer), layer=layer, flat=flat)
     if layer.declared.fused is None:
         return _by_itself(layer, place, shape, flat, can)
     assert isinstance(layer, (nn.Conv2d, nn.AvgPool2d, nn.MaxPool2d))
@@ -217,13 +229,14 @@ def _takes_activation(stage: Stage, can: Abilities) -> bool:
     """
     if stage.activation != "IDENTITY" or stage.kind in ("dropout", "layer"):
         return False
-    return not _is_pooled_conv(stage) or (can.anywhere and stage.pooling == "MAXIMUM")
+    return not _is_pooled(stage) or (can.anywhere and stage.pooling == "MAXIMUM")
 
 
 def _rides(pool: Stage, conv: Stage, can: Abilities) -> bool:
-    """Whether a pooling can be computed together with a convolution: whole windows side by side, not too large."""
+    """Whether a pooling can be computed together with a convolution, or what normalises it: whole windows side by side,
+    not too large."""
     return (
-        (pool.kind, conv.kind, conv.pooling) == ("pool", "conv", "NO_POOL")
+        (pool.kind, conv.kind in CARRIERS, conv.pooling) == ("pool", True, "NO_POOL")
         and pool.kernel == pool.stride
         and (pool.padding, pool.dilation) == ((0, 0), (1, 1))
         and all(n * k <= size for n, k, size in zip(pool.gives[1:], pool.kernel, pool.takes[1:], strict=True))
@@ -231,12 +244,12 @@ def _rides(pool: Stage, conv: Stage, can: Abilities) -> bool:
     )
 
 
-def _is_pooled_conv(stage: Stage) -> bool:
-    return stage.kind == "conv" and stage.pooling != "NO_POOL"
+def _is_pooled(stage: Stage) -> bool:
+    return stage.kind in CARRIERS and stage.pooling != "NO_POOL"
 
 
-def _parameters(layer: nn.Conv2d | nn.Linear) -> dict[str, nn.Parameter]:
-    return {"weight": layer.weight} if layer.bias is None else {"weight": layer.weight, "bias": layer.bias}
+def _parameters(layer: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name in ("weight", "bias") if (p := getattr(layer, name)) is not None}
 
 
 def _fits(can: Abilities, true: bool, place: str, problem: str) -> None:

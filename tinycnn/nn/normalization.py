@@ -6,7 +6,9 @@ from tinycnn import functional as F
 from tinycnn import whole
 from tinycnn.autograd.arguments import count, number
 from tinycnn.autograd.tensor import Parameter, Tensor
+from tinycnn.backend import Array
 from tinycnn.nn.module import Buffer, Module
+from tinycnn.ops.batch_norm import move
 
 
 class _BatchNorm(Module):
@@ -39,15 +41,26 @@ class _BatchNorm(Module):
                 f"{type(self).__name__}: expected {' or '.join(self.shapes.values())} with C = {self.num_features} "
                 f"channels, got shape {x.shape}"
             )
-        mean, var = self.running_mean, self.running_var
-        seen = self.num_batches_tracked if self.training else None
-        momentum = 0.1 if self.momentum is None else self.momentum
-        if seen is not None and self.momentum is None:  # the mean over all batches so far
-            momentum = 1 / (int(seen) + 1)
-        y = F.batch_norm(x, mean, var, self.weight, self.bias, self.training or mean is None, momentum, self.eps)
-        if seen is not None and whole.remembers():
+        mean, var, seen = self.running_mean, self.running_var, self.num_batches_tracked
+        training = self.training or mean is None
+        momentum = self._momentum() if training else 0.0
+        y = F.batch_norm(x, mean, var, self.weight, self.bias, training, momentum, self.eps)
+        if training and seen is not None and whole.remembers():
             seen.data += 1
         return y
+
+    def _momentum(self) -> float:
+        """By how much running statistics move towards a batch's; where momentum is None they are the mean of all."""
+        if self.momentum is not None:
+            return self.momentum
+        return 0.0 if self.num_batches_tracked is None else 1 / (int(self.num_batches_tracked) + 1)
+
+    def remember(self, mean: Array, var: Array) -> None:
+        """Move the running statistics towards a batch's mean and variance (C,), the latter divided by M - 1, as
+        forward does; for whoever computes what forward computes in another way."""
+        if self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None:
+            move((self.running_mean.data, self.running_var.data), (mean, var), self._momentum())
+            self.num_batches_tracked.data += 1
 
     def extra_repr(self) -> str:
         names = ("eps", "momentum", "affine", "track_running_stats")

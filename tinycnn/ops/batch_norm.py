@@ -67,7 +67,7 @@ class BatchNormOp(Op, name="batch_norm"):
             z = X - mean[:, None]  # (C, M)
             var = whole.total((z * z).sum(axis=1)) / M  # (C,)
             if running is not None and whole.remembers():
-                _move(running, (mean, var * (M / (M - 1))), momentum)
+                move(running, (mean, var * (M / (M - 1))), momentum)
         scale = 1 / array_module(x).sqrt(var + eps)[:, None]  # (C, 1)
         z *= scale
         ctx.save(z=z, scale=scale, w=w, M=M if training else None, shape=shape)
@@ -129,7 +129,7 @@ def batch_norm(
     return BatchNormOp.apply(x, weight, bias, running=running, training=training, momentum=momentum, eps=eps)
 
 
-def _move(running: tuple[Array, Array], found: tuple[Array, Array], momentum: float) -> None:
+def move(running: tuple[Array, Array], found: tuple[Array, Array], momentum: float) -> None:
     """The running mean and variance (C,), in place, towards those that the batch has."""
     for kept, new in zip(running, found, strict=True):
         kept *= 1 - momentum

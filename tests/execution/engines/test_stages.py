@@ -57,6 +57,19 @@ def classifier(*layers, image, classes=5):
 
 conv, linear, maximum, average = nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d
 relu, sigmoid, tanh = nn.ReLU, nn.Sigmoid, nn.Tanh
+
+
+def norm(channels, **how):
+    """A normalisation of weights of both signs, whose running statistics stay where they are: two engines use it."""
+    layer = nn.BatchNorm2d(channels, momentum=0.0, **how)
+    numbers = np.random.default_rng(channels)
+    if layer.weight is not None:
+        layer.weight.data[...], layer.bias.data[...] = numbers.normal(size=(2, channels))
+    if layer.running_var is not None:
+        layer.running_mean.data[...], layer.running_var.data[...] = numbers.uniform(0.2, 2, (2, channels))
+    return layer
+
+
 LAYERS = {  # name: (image, layers); in each the gradient of an image is wanted too
     "LeNet's": ((1, 8, 9), [conv(1, 3, 5, padding=2), sigmoid(), average(2), conv(3, 4, 3)]),
     "bias as a row": ((2, 9, 7), [conv(2, 9, 3), sigmoid(), conv(9, 3, (2, 3)), tanh()]),
@@ -87,6 +100,14 @@ LAYERS = {  # name: (image, layers); in each the gradient of an image is wanted 
     "a pool first": ((2, 9, 9), [average(2), conv(2, 3, 2), relu(), relu()]),
     "linear layers": ((2, 3, 2), [nn.Flatten(), linear(12, 5), sigmoid(), linear(5, 4, bias=False), tanh()]),
     "linear, shifted, no bias": ((2, 3, 2), [nn.Flatten(), linear(12, 5), sigmoid(), linear(5, 4, bias=False)]),
+    "normalised": ((2, 8, 9), [conv(2, 3, 3, bias=False), norm(3), relu(), maximum(2), conv(3, 4, 2), norm(4), tanh()]),
+    "normalised sigmoids": ((2, 7, 8), [conv(2, 3, 2), sigmoid(), norm(3), sigmoid(), average((2, 3)), conv(3, 2, 2)]),
+    "normalised, then padded": ((2, 6, 5), [norm(2), conv(2, 3, 2), norm(3, affine=False), conv(3, 2, 3, padding=1)]),
+    "normalised, pooled first": (
+        (2, 9, 9),
+        [conv(2, 3, 2), norm(3), average(2), relu(), norm(3), maximum(2), sigmoid()],
+    ),
+    "normalised by the batch always": ((2, 6, 5), [conv(2, 3, 2), norm(3, track_running_stats=False), relu()]),
     "dropout": (
         (2, 6, 5),
         [conv(2, 3, 2), sigmoid(), nn.Dropout(0.4), conv(3, 2, 3, padding=1), nn.Dropout(0), relu()],
@@ -102,6 +123,14 @@ def test_stages_equal_their_ops(image, layers, dtype, n, rng):
     y = rng.integers(0, 5, n)
     assert_equal_to_the_tape(model, rng.standard_normal((n, *image)).astype(dtype), y, share=0.7)
     assert_equal_to_the_tape(model, rng.integers(0, 256, (n, *image), dtype=np.uint8), y)
+
+
+def test_rows_are_normalised_too(rng):
+    features = nn.BatchNorm1d(4, momentum=0.0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), features, nn.Sigmoid(), nn.Linear(4, 3)).double()
+    assert_equal_to_the_tape(model, rng.standard_normal((5, 3, 4)), rng.integers(0, 3, 5))
+    with pytest.raises(ValueError, match="batch_norm: expected more than 1 number a channel in training"):
+        outcome(StagesEngine(model, cross_entropy, list(model.parameters())), np.zeros((1, 12)), np.zeros(1, int))
 
 
 def test_a_layer_that_stages_do_not_know_runs_on_the_tape(rng):

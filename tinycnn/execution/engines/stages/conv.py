@@ -17,12 +17,11 @@ import numpy as np
 from tinycnn.backend import Array, Product, SumOfProducts, aligned, aligned_rows, strided
 from tinycnn.execution.engines.stages.activations import ACTIVATIONS
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
-from tinycnn.execution.engines.stages.tail import Tail, as_products
+from tinycnn.execution.engines.stages.tail import CACHE, Tail, as_products
 from tinycnn.execution.engines.stages.values import Scratch, Two, Values
 from tinycnn.execution.stages import Stage
 
 ROWS_PER_ONE = 24  # from so many rows of columns on, one more costs less than a pass over the result
-CACHE = 1 << 18  # bytes of a map that stay in a core's cache while several passes go over them
 PASS = 60  # multiply-adds that take as long as moving one number in and out of columns, which are larger than caches
 
 

@@ -1,7 +1,8 @@
 """engine: parts of a batch by stages, for one worker; and the watch over what the stages were made for."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from tinycnn.backend import Array
 from tinycnn.execution.engines.engine import MOST, counted
 from tinycnn.execution.engines.stages.head import Head
 from tinycnn.execution.engines.stages.net import PartNet
-from tinycnn.execution.separable import Snapshot
+from tinycnn.execution.separable import Snapshot, meets
 from tinycnn.execution.stages import STAGES, UnsupportedModel, check_model, read_stages
 from tinycnn.execution.step import Loss
 from tinycnn.functional import cross_entropy
@@ -19,7 +20,7 @@ from tinycnn.nn import CrossEntropyLoss, Module
 
 CACHE = 8 << 20  # bytes of a part's largest map; measured on images of 28 to 256 pixels, of 6 to 128 filters
 FEW = 8  # images; NumPy's inner loops run over so many at least
-MOST_NETS = 4  # kept at a time; a run has two sizes of parts for training, and perhaps others for evaluation
+MOST_KINDS = 4  # of parts whose nets are kept; a run has two sizes for training, and perhaps others for evaluation
 
 
 class StagesEngine:
@@ -33,7 +34,7 @@ class StagesEngine:
 
     def __init__(self, model: Module, loss: Loss, params: Sequence[Tensor]) -> None:
         self.model, self.loss, self.params = model, loss, params
-        self.nets: dict[Any, tuple[PartNet, Head]] = {}
+        self.nets: dict[Any, list[tuple[PartNet, Head]]] = {}  # that are idle, by the kind of part
         self.sizes: dict[tuple[int, ...], int] = {}
         self._look()
 
@@ -42,7 +43,7 @@ class StagesEngine:
         check_stages(self.model, self.loss)
         self.nets.clear()
         self.sizes.clear()
-        self.known = Snapshot(self.model, self.loss)
+        self.known, self.meets = Snapshot(self.model, self.loss), meets(self.model)
         self.shapes = [(p.shape, p.data.dtype) for p in self.params]
         in_model = {id(p) for p in self.model.parameters()}
         self.wanted = [i for i, p in enumerate(self.params) if p.requires_grad and id(p) in in_model]
@@ -50,7 +51,7 @@ class StagesEngine:
     def begin(self) -> None:
         if any(self.known.changes()) or self.shapes != [(p.shape, p.data.dtype) for p in self.params]:
             self._look()
-        self.folded: set[Any] = set()
+        self.folded: set[int] = set()  # nets that have the weights of this batch, by id
 
     def fitting(self, x: Array) -> int:
         """By the largest map of one image: parts of LeNet's 19 KB are best of 64, of 1 MB of 8 and more."""
@@ -62,36 +63,43 @@ class StagesEngine:
         return fitting
 
     def train(self, x: Array, y: Array, share: float, gradients: Sequence[Array], note: Any) -> None:
-        net, head = self._forward(x, train=True)
-        loss, note["correct"] = head.forward(y)
-        note["loss"] = counted(loss, share)
-        wanted = set(self.wanted) if share else set()
-        for i, gradient in enumerate(gradients):
-            if i not in wanted:
-                gradient[...] = 0
-        if wanted:
-            note["reached"][self.wanted] = True
-            mine = {id(self.params[i]): gradients[i] for i in self.wanted}
-            net.backward(head.backward(share), mine)
+        with self._run(x, train=True) as (net, head):
+            loss, note["correct"] = head.forward(y)
+            note["loss"] = counted(loss, share)
+            wanted = set(self.wanted) if share or self.meets else set()  # at a meeting every part has its say
+            for i, gradient in enumerate(gradients):
+                if i not in wanted:
+                    gradient[...] = 0
+            if wanted:
+                note["reached"][self.wanted] = True
+                mine = {id(self.params[i]): gradients[i] for i in self.wanted}
+                net.backward(head.backward(share) if share else np.zeros_like(head.z), mine)
 
     def evaluate(self, x: Array, y: Array, share: float, note: Any) -> None:
-        _, head = self._forward(x, train=False)
-        loss, note["correct"] = head.forward(y)
-        note["loss"] = counted(loss, share)
+        with self._run(x, train=False) as (_, head):
+            loss, note["correct"] = head.forward(y)
+            note["loss"] = counted(loss, share)
 
-    def _forward(self, x: Array, train: bool) -> tuple[PartNet, Head]:
-        """The net for parts like x, run on it; made at the first such part, its weights folded at each batch's."""
+    @contextmanager
+    def _run(self, x: Array, train: bool) -> Iterator[tuple[PartNet, Head]]:
+        """A net for parts like x, run on it: one that is idle, or a new one, as for parts that wait at a meeting.
+
+        Its weights are folded anew for each batch.
+        """
         key = x.shape, x.dtype
-        if (made := self.nets.pop(key, None)) is None:
-            made = self._make(x)
-        self.nets[key] = made  # the last one used comes last
-        if len(self.nets) > MOST_NETS:
+        idle = self.nets.pop(key, [])
+        self.nets[key] = idle  # the last kind that is used comes last
+        if len(self.nets) > MOST_KINDS:
             self.nets.pop(next(iter(self.nets)))
-        if key not in self.folded:
-            made[0].fold()
-            self.folded.add(key)
-        made[0].forward(x, train)
-        return made
+        net, head = made = idle.pop() if idle else self._make(x)
+        try:
+            if id(net) not in self.folded:
+                net.fold()
+                self.folded.add(id(net))
+            net.forward(x, train)
+            yield made
+        finally:
+            idle.append(made)
 
     def _make(self, x: Array) -> tuple[PartNet, Head]:
         dtype = self.params[0].data.dtype

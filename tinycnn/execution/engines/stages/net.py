@@ -10,11 +10,12 @@ from tinycnn.execution.engines.stages.conv import Conv
 from tinycnn.execution.engines.stages.dropout import Dropout
 from tinycnn.execution.engines.stages.layer import Layer
 from tinycnn.execution.engines.stages.linear import Linear
+from tinycnn.execution.engines.stages.norm import Norm
 from tinycnn.execution.engines.stages.stage import Gradients, PartStage
 from tinycnn.execution.engines.stages.values import Scratch, Values
 from tinycnn.execution.stages import Stage
 
-KINDS: Mapping[str, Any] = {"conv": Conv, "linear": Linear, "dropout": Dropout, "layer": Layer}
+KINDS: Mapping[str, Any] = {"conv": Conv, "linear": Linear, "norm": Norm, "dropout": Dropout, "layer": Layer}
 
 
 class PartNet:

@@ -14,6 +14,8 @@ from tinycnn.execution.engines.stages.pooling import MaxPool, SumPool, clear_res
 from tinycnn.execution.engines.stages.values import Scratch
 from tinycnn.execution.stages import Stage
 
+CACHE = 1 << 18  # bytes of a map that stay in a core's cache while several passes go over them
+
 
 class Tail:
     """z (G, O, OH, OW, N) -> y (G, O, OH/KH, OW/KW, N), or y is z where there is no pooling; B (G, O, 1, 1, 1)."""
