@@ -42,12 +42,17 @@ def traces(net, garments):
 
 
 @pytest.fixture(scope="session")
-def page(traces, garments, tmp_path_factory):
-    """A page with everything in it."""
+def extras(traces, garments):
+    """What report() takes for a page with everything in it."""
     rng = np.random.default_rng(0)
     history = [Point(1, k, k / 5, 0.9, 2.3 - k / 5, k / 10) for k in range(1, 6)]
     history += [Epoch(1, 1, 0.9, 1.3, 0.5, 1.2, 0.6), Epoch(2, 2, 0.9, 1.1, 0.6, 1.0, 0.7)]
     kernels = [(k, rng.standard_normal((6, 1, 5, 5)).astype(np.float32)) for k in range(4)]
-    path = tmp_path_factory.mktemp("page") / "page.html"
-    extra = {"history": history, "snapshots": kernels, "test": garments, "untrained": traces[0]}
-    return explain.report(traces, path, title="A net", classes=garments.classes, **extra)
+    extras = {"history": history, "snapshots": kernels, "test": garments, "untrained": traces[0]}
+    return {**extras, "classes": garments.classes}
+
+
+@pytest.fixture(scope="session")
+def page(traces, extras, tmp_path_factory):
+    """A page with everything in it."""
+    return explain.report(traces, tmp_path_factory.mktemp("page") / "page.html", title="A net", **extras)

@@ -190,7 +190,7 @@ def test_size_is_kept_by_leaving_out_the_least_important_first(page, rng, tmp_pa
     size = len(whole.text.encode())
     seen = page(found, max_mb=size / 1e6)
     assert len(seen.text.encode()) <= size
-    assert seen.data["left_out"] == [f"the gradients of the columns of conv{k}, image 2" for k in (2, 1)]
+    assert seen.data["left_out"] == [["grad_cols", f"conv{k}", 2] for k in (2, 1)]
     first, second = (
         {name: array for name, array in sample["layers"]["conv2"].items() if array} for sample in seen.data["samples"]
     )  # the second convolution has no bias

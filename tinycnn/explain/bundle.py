@@ -17,7 +17,7 @@ import posixpath
 import re
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,14 +31,25 @@ IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.M)
 
 
+class Part(NamedTuple):
+    """What an array is: words("left_out.WHAT") says it, with the layer's label and the image's number."""
+
+    what: str = ""
+    layer: str = ""
+    image: int = 0
+
+
+NOTHING = Part()  # said of what is never left out
+
+
 class Arrays:
     """The arrays of a page by id.  Each says how important it is (0: the page is nothing without it) and what it is,
-    in words, for the list of what was left out."""
+    for the list of what was left out."""
 
     def __init__(self) -> None:
-        self.entries: dict[str, tuple[int, str, dict[str, Any]]] = {}
+        self.entries: dict[str, tuple[int, Part, dict[str, Any]]] = {}
 
-    def add(self, array: Array | None, importance: int = 0, what: str = "") -> str | None:
+    def add(self, array: Array | None, importance: int = 0, what: Part = NOTHING) -> str | None:
         """Keep the array; returns its id, or None for None."""
         if array is None:
             return None
@@ -51,9 +62,9 @@ class Arrays:
         self.entries[name] = (importance, what, entry)
         return name
 
-    def within(self, limit: int) -> tuple[dict[str, Any], list[str]]:
+    def within(self, limit: int) -> tuple[dict[str, Any], list[Part]]:
         """The entries whose text fits into `limit` bytes, and what was left out, the least important first."""
-        sizes: dict[tuple[int, str], int] = {}
+        sizes: dict[tuple[int, Part], int] = {}
         for importance, what, entry in self.entries.values():
             text = len(entry["b64"]) + len(_json({**entry, "b64": ""})) + 10  # and the name, with its marks
             sizes[importance, what] = sizes.get((importance, what), 0) + text

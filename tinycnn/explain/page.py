@@ -11,7 +11,7 @@ import numpy as np
 
 from tinycnn.backend import Array
 from tinycnn.explain import lesson
-from tinycnn.explain.bundle import Arrays, render
+from tinycnn.explain.bundle import Arrays, Part, render
 from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
 from tinycnn.explain.source import sources
 from tinycnn.explain.trace import COLS_LAYOUT, LayerRecord, Trace
@@ -121,7 +121,6 @@ def _lesson(arrays: Arrays) -> dict[str, Any]:
 def _layer(arrays: Arrays, record: LayerRecord) -> dict[str, Any]:
     fields = record.receptive_field
     large = record.w is not None and record.w.nbytes > 100_000
-    weights = f"the weights of {record.label}, without which nothing can be edited"
     return {
         "name": record.name,
         "label": record.label,
@@ -134,37 +133,37 @@ def _layer(arrays: Arrays, record: LayerRecord) -> dict[str, Any]:
         "multiply_adds": record.multiply_adds,
         "field": {name: [getattr(f, name) for f in fields] for name in ("size", "jump", "start")} if fields else None,
         "path": record.path,
-        "w": arrays.add(record.w, 1 if large else 0, weights),
+        "w": arrays.add(record.w, 1 if large else 0, Part("weights", record.label)),
         "b": arrays.add(record.b),
     }
 
 
 def _sample(arrays: Arrays, trace: Trace, place: int) -> dict[str, Any]:
     assert trace.y is not None  # report has looked
-    image = f"image {place + 1}"
+    every, gradients = (Part(what, image=place + 1) for what in ("all", "gradients"))
     pixels = np.clip(np.rint(trace.x[0] * 255), 0, 255).astype(np.uint8)
     layers = {}
     for record in trace.layers:
         entry = {
-            "out": arrays.add(_shown(record.out), 4 * place, f"all of {image}"),
-            "grad_out": arrays.add(_shown(record.grad_out), 4 * place + 1, f"the gradients of {image}"),
+            "out": arrays.add(_shown(record.out), 4 * place, every),
+            "grad_out": arrays.add(_shown(record.grad_out), 4 * place + 1, gradients),
         }
         if record.kind == "conv2d":
-            entry |= _conv(arrays, record, 4 * place + 2, image)
+            entry |= _conv(arrays, record, 4 * place + 2, place + 1)
         layers[record.label] = entry
     return {
         "label": int(trace.y[0]),
         "loss": _number(trace.loss),
-        "x": arrays.add(trace.x[0], 4 * place, f"all of {image}"),
-        "pixels": arrays.add(pixels, 4 * place, f"all of {image}"),
-        "grad_x": arrays.add(trace.layers[0].grad_x[0], 4 * place + 1, f"the gradients of {image}"),
+        "x": arrays.add(trace.x[0], 4 * place, every),
+        "pixels": arrays.add(pixels, 4 * place, every),
+        "grad_x": arrays.add(trace.layers[0].grad_x[0], 4 * place + 1, gradients),
         "layers": layers,
         "units": [
             {
                 "layer": unit.layer,
                 "index": list(unit.place),
                 "corner": list(unit.corner),
-                "gradient": arrays.add(unit.gradient, 4 * place + 2, f"the gradients of single units, {image}"),
+                "gradient": arrays.add(unit.gradient, 4 * place + 2, Part("units", image=place + 1)),
             }
             for unit in strongest_units(trace)
         ],
@@ -177,18 +176,18 @@ def _shown(array: Array) -> Array:
     return one if one.ndim in (1, 3) else one.reshape(-1)
 
 
-def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: str = "") -> dict[str, Any]:
+def _conv(arrays: Arrays, record: LayerRecord, importance: int = 0, image: int = 0) -> dict[str, Any]:
     """What a convolution has more than other layers, for one image."""
-    of = f"of {record.label}, {image}"
     few = record.w is not None and record.w.shape[1] * record.out[0].size <= PARTIALS
+    partials = lesson.partials(record) if few else None
     return {
-        "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), f"the gradients of {image}"),
-        "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), f"the gradients of {image}"),
-        "cols": arrays.add(record.cols, importance, f"the columns {of}"),
+        "grad_w": arrays.add(record.grad_w, max(importance - 1, 0), Part("gradients", image=image)),
+        "grad_b": arrays.add(record.grad_b, max(importance - 1, 0), Part("gradients", image=image)),
+        "cols": arrays.add(record.cols, importance, Part("cols", record.label, image)),
         "grad_cols": arrays.add(
-            record.grad_cols, importance and importance + 100, f"the gradients of the columns {of}"
+            record.grad_cols, importance and importance + 100, Part("grad_cols", record.label, image)
         ),
-        "partials": arrays.add(lesson.partials(record) if few else None, importance, f"the partial maps {of}"),
+        "partials": arrays.add(partials, importance, Part("partials", record.label, image)),
     }
 
 

@@ -109,8 +109,14 @@ function footer() {
   const seed = words("page.seed", { seed: String(engine.seed) });
   const versions = [...parts, seed, words("page.columns", { layout: DATA.cols_layout })].join(" · ");
   const who = pieces("page.who", { engine: origin("engine"), browser: origin("browser") });
-  const note = left.length > 0 && h("p", { class: "versions" }, words("page.left_out", { what: left.join("; ") }));
+  const note =
+    left.length > 0 && h("p", { class: "versions" }, words("page.left_out", { what: left.map(absent).join("; ") }));
   replace(document.querySelector(".foot"), h("p", {}, who), h("p", { class: "versions" }, versions), note);
+}
+
+/** What one of the arrays was that are not in this page. */
+function absent([what, layer, image]) {
+  return words(`left_out.${what}`, { layer, image });
 }
 
 function wordsButton() {

@@ -43,10 +43,6 @@ export function exactly(v) {
   return minus(exact(v));
 }
 
-export function count(n, word, several = `${word}s`) {
-  return `${n.toLocaleString("en")} ${n === 1 ? word : several}`;
-}
-
 /** The number that an arrow key stands for, as [rows, columns]; null for other keys, or with a modifier. */
 export function arrow(event) {
   const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];

@@ -47,6 +47,11 @@ function cut(text, parts) {
     const name = piece.match(/^\{(\w+)\}$/)?.[1];
     if (!name) return piece;
     if (parts[name] === undefined) throw new Error(`words: “${form}” misses ${name}`);
-    return Number.isInteger(parts[name]) ? parts[name].toLocaleString("en") : parts[name];
+    return Number.isInteger(parts[name]) ? grouped(parts[name]) : parts[name];
   });
+}
+
+/** An integer in groups of three digits; most have one group, and need no formatter. */
+function grouped(n) {
+  return Math.abs(n) < 1000 ? String(n) : n.toLocaleString("en");
 }

@@ -2,12 +2,18 @@
 
 import { DATA, values } from "../base/data.js";
 import { state } from "../base/state.js";
+import { entry } from "../base/words.js";
 
 /** Layers that pass numbers on as they are. */
 export const SILENT = ["flatten", "dropout"];
 
-/** The image that the state points at. */
+/** What a class is called: in the reader's language, where its table has the name. */
+export function className(k) {
+  const [name, known] = [DATA.classes[k], entry("classes")];
+  return Object.hasOwn(known, name) ? known[name] : name;
+}
 
+/** The image that the state points at. */
 export function currentSample() {
   return DATA.samples[state.img] ?? DATA.samples[0];
 }

@@ -2,6 +2,7 @@
 // document.documentElement.dataset.selfcheck is "pass" or "fail", .maxdiff the largest relative difference.
 
 import { DATA, Values, values } from "../base/data.js";
+import { words } from "../base/words.js";
 import { outputSize } from "./conv.js";
 import { modelConv, toyConv } from "./convolutions.js";
 import { scatter, weightGradient } from "./gradients.js";
@@ -46,7 +47,7 @@ function* everyCheck(note) {
   checkSizes(note);
   for (const found of DATA.lesson.cases) {
     const [s, p, d] = [found.stride[0], found.padding[0], found.dilation[0]];
-    yield* checkConv(toyConv({ s, p, d, flip: Number(found.flip), edits: "" }), "the toy", note);
+    yield* checkConv(toyConv({ s, p, d, flip: Number(found.flip), edits: "" }), words("check.rows.toy"), note);
   }
   for (const [img, sample] of (DATA.samples ?? []).entries()) yield* checkSample(sample, img, note);
 }
@@ -64,22 +65,25 @@ function checkSizes(note) {
   const table = values(DATA.lesson.sizes);
   for (let row = 0; row < table.shape[0]; row++) {
     const [n, k, s, p, d, size] = table.part(row).data;
-    note("output sizes, against the engine’s formula", outputSize(n, k, s, p, d) === size ? 0 : Infinity, 0);
+    note(words("check.rows.sizes"), outputSize(n, k, s, p, d) === size ? 0 : Infinity, 0);
   }
 }
 
 /** One convolution: forward, the columns to the bit, the product with them, and both gradients. */
 function* checkConv(conv, name, note) {
-  note(`${name}: output`, difference(twin.conv2d(conv.x, conv.w, conv.b, conv.options).data, conv.out));
+  note(
+    words("check.rows.output", { name }),
+    difference(twin.conv2d(conv.x, conv.w, conv.b, conv.options).data, conv.out),
+  );
   yield;
   if (conv.cols) {
     const cols = conv.cols;
     conv.cols = null; // so that column() reads the image
     const read = everyColumn(conv, cols, (g, k, l) => conv.column(g, k, l));
     conv.cols = cols;
-    note(`${name}: columns, to the bit`, difference(read, cols), 0);
+    note(words("check.rows.columns", { name }), difference(read, cols), 0);
     yield;
-    if (conv.grad_w) note(`${name}: weight gradient from the columns`, difference(weightGradient(conv), conv.grad_w));
+    if (conv.grad_w) note(words("check.rows.weights", { name }), difference(weightGradient(conv), conv.grad_w));
   }
   yield;
   if (conv.grad_cols) {
@@ -87,11 +91,11 @@ function* checkConv(conv, name, note) {
     conv.grad_cols = null; // so that gradColumn() works it out
     const ours = everyColumn(conv, theirs, (g, k, l) => conv.gradColumn(g, k, l));
     conv.grad_cols = theirs;
-    note(`${name}: columns’ gradient from the kernels`, difference(ours, theirs));
+    note(words("check.rows.columns_gradient", { name }), difference(ours, theirs));
   }
   yield;
   if (conv.grad_cols && conv.grad_x) {
-    note(`${name}: col2im of the columns’ gradient`, difference(scatter(conv).data, conv.grad_x));
+    note(words("check.rows.col2im", { name }), difference(scatter(conv).data, conv.grad_x));
   }
   yield;
   if (conv.partials) {
@@ -100,7 +104,7 @@ function* checkConv(conv, name, note) {
       for (let c = 0; c < conv.CG; c++) sum += conv.partials.data[c * conv.out.data.length + place];
       return sum;
     });
-    note(`${name}: partial maps and bias add up`, difference(sums, conv.out));
+    note(words("check.rows.partials", { name }), difference(sums, conv.out));
   }
 }
 
@@ -114,7 +118,7 @@ function everyColumn(conv, like, entry) {
 }
 
 function* checkSample(sample, img, note) {
-  const name = `image ${img + 1}`;
+  const name = words("check.rows.image", { n: img + 1 });
   const unknownLayer = twin.unknownLayer();
   for (const layer of DATA.model.layers) {
     const ids = sample.layers[layer.label];
@@ -122,13 +126,17 @@ function* checkSample(sample, img, note) {
     const out = values(ids.out);
     if (!out) continue;
     if (!unknownLayer)
-      note(`${name}: ${layer.label}`, difference(twin.layer(layer, inputOf(sample, layer.label)).data, out));
-    if (layer.kind === "conv2d") yield* checkConv(modelConv(layer.label, img), `${name}: ${layer.label}`, note);
+      note(
+        words("check.rows.layer", { name, layer: layer.label }),
+        difference(twin.layer(layer, inputOf(sample, layer.label)).data, out),
+      );
+    if (layer.kind === "conv2d")
+      yield* checkConv(modelConv(layer.label, img), words("check.rows.layer", { name, layer: layer.label }), note);
   }
   if (unknownLayer) return;
   const last = DATA.model.layers.at(-1).label;
   const outs = twin.forward(values(sample.x));
-  note(`${name}: the whole net`, difference(outs[last].data, values(sample.layers[last].out)));
+  note(words("check.rows.net", { name }), difference(outs[last].data, values(sample.layers[last].out)));
   yield;
   yield* checkGradients(sample, name, last, note);
 }
@@ -138,14 +146,14 @@ function* checkGradients(sample, name, last, note) {
   if (slope) {
     const p = twin.softmax(values(sample.layers[last].out));
     p[sample.label] -= 1;
-    note(`${name}: softmax minus label`, difference(p, slope, 1)); // as a share of a probability of 1
+    note(words("check.rows.softmax", { name }), difference(p, slope, 1)); // as a share of a probability of 1
   }
   for (const unit of sample.units) {
     yield;
     const theirs = values(unit.gradient);
     if (!theirs) continue;
     note(
-      `${name}: gradients of single units`,
+      words("check.rows.units", { name }),
       difference(cropped(browserGradient(sample, unit.layer, unit.index), unit, theirs), theirs),
     );
   }

@@ -3,6 +3,7 @@
 import { scale, scaleFor } from "../base/colour.js";
 import { div, h, replace } from "../base/dom.js";
 import { set } from "../base/state.js";
+import { pieces, words } from "../base/words.js";
 import { currentConv, moveWindow } from "../model/convolutions.js";
 import { origin } from "../widgets/labels.js";
 import { panel } from "../widgets/panel.js";
@@ -11,43 +12,41 @@ import { byWhom, makerOf, sign, windowPart } from "./backward_window.js";
 
 /** The weight gradient as a product with the columns, one window at a time. */
 export function kernelPart(say) {
-  const what = [
-    h("code", {}, "dw = dy @ cols.T"),
-    ": every output pulls on the weights through the pixels it saw. Each window adds its pixels, times its gradient.",
-  ];
+  const what = pieces("backward.kernel.what", { code: h("code", {}, "dw = dy @ cols.T") });
+  const about = intro(words("backward.kernel.title"), what);
   const make = (conv) => {
     const grids = weightGrids(makerOf(conv));
     return { content: div("into", weightPanels(grids)), draw: (now, at) => drawWeights(now, at, grids) };
   };
-  return windowPart("kernel", intro("Into the kernel", what), make, "backward", ["weight"], say);
+  return windowPart(words("backward.parts.kernel"), about, make, "backward", ["weight"], say);
 }
 
 function weightGrids(make) {
   return {
-    dy: make("map", "Gradient of the output; arrow keys move the window", "gradient", {
+    dy: make("map", words("backward.grids.dy"), "gradient", {
       onmove: (di, dj) => moveWindow(currentConv(), di, dj),
       onpick: (i, j) => set({ i, j }),
     }),
-    x: make("image", "Input", "input"),
-    before: make("kernel", "Weight gradient before this window", "gradient"),
-    share: make("kernel", "What this window adds", "plain"),
-    after: make("kernel", "Weight gradient so far", "gradient"),
-    whole: make("kernel", "Weight gradient, the whole sum", "gradient"),
+    x: make("image", words("backward.grids.input"), "input"),
+    before: make("kernel", words("backward.grids.w_before"), "gradient"),
+    share: make("kernel", words("backward.grids.w_share"), "plain"),
+    after: make("kernel", words("backward.grids.w_after"), "gradient"),
+    whole: make("kernel", words("backward.grids.w_whole"), "gradient"),
     who: h("span"),
   };
 }
 
 function weightPanels({ dy, x, before, share, after, whole, who }) {
   return [
-    panel(["gradient ", h("i", {}, "dy")], dy),
+    panel(pieces("backward.figures.gradient", { dy: h("i", {}, "dy") }), dy),
     sign("·"),
-    panel(["input ", h("i", {}, "x")], x),
+    panel(pieces("backward.figures.input", { x: h("i", {}, "x") }), x),
     sign("→"),
-    panel("before", before, "gradient"),
+    panel(words("backward.figures.before"), before, "gradient"),
     sign("+"),
-    panel("dy · window", share, "plain"),
+    panel(words("backward.figures.share"), share, "plain"),
     sign("="),
-    panel("after", after, "gradient", origin("browser")),
+    panel(words("backward.figures.after"), after, "gradient", origin("browser")),
     panel(h("i", {}, "dw"), whole, "gradient", who),
   ];
 }

@@ -5,7 +5,8 @@ import { DATA, values } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
 import { brief, minus, round } from "../base/numbers.js";
 import { state } from "../base/state.js";
-import { arraysOf, currentSample, SILENT } from "../model/samples.js";
+import { words } from "../base/words.js";
+import { arraysOf, className, currentSample, SILENT } from "../model/samples.js";
 import { twin } from "../model/twin.js";
 import { code } from "../widgets/code.js";
 import { Grid } from "../widgets/grid.js";
@@ -19,18 +20,17 @@ export function lossPart() {
   const [body, text, img] = [div("bars"), h("p", { class: "note" }), imageChoice()];
   const listing = code("loss");
   listing.lit(["slope"]);
-  const what =
-    "For softmax and cross-entropy the gradient of the logits is p − y, as simple as that: too much probability is pushed down, too little is pulled up.";
   return {
-    name: "loss",
-    controls: [intro("The loss: prediction minus truth", what), DATA.samples.length > 1 && img],
+    name: words("backward.parts.loss"),
+    controls: [intro(words("backward.loss.title"), words("backward.loss.what")), DATA.samples.length > 1 && img],
     figure: [body, text],
     rest: listing,
     update() {
       const sample = currentSample();
       img.show(state.img);
       body.replaceChildren(...lossBars(sample));
-      text.textContent = `${DATA.classes[sample.label]} is the truth; the loss is ${round(sample.loss, 4)}.`;
+      const facts = { truth: className(sample.label), loss: round(sample.loss, 4) };
+      text.textContent = words("backward.loss.truth", facts);
     },
   };
 }
@@ -43,7 +43,7 @@ function lossBars(sample) {
   const bar = (probability, k) =>
     div(
       `bar-row${k === sample.label ? " truth" : ""}`,
-      span("bar-name", DATA.classes[k] ?? k),
+      span("bar-name", className(k) ?? k),
       meter(probability, "output", probability.toFixed(3)),
       slope && signedMeter(slope.at(k), 1, minus(slope.at(k).toFixed(3))),
     );
@@ -55,18 +55,14 @@ export function flowPart() {
   const [body, listing] = [div("flow"), code("sigmoid")];
   listing.lit(["slope"]);
   const kinds = DATA.model.layers.map((layer) => layer.kind);
-  const slopes = {
-    sigmoid: "A sigmoid multiplies it by y (1 − y), at most a quarter: after four of them little is left. ",
-    relu: "A ReLU lets it through where its output is above 0 and stops it elsewhere: the white cells. ",
-  };
-  const slope = Object.entries(slopes).find(([kind]) => kinds.includes(kind))?.[1] ?? "";
-  const what = `Every layer hands its gradient to the one before. ${slope}The bars show how large gradients are, on a logarithmic scale.`;
-  const names = ["activation", "its gradient", "size of the gradient"];
-  const head = [h("span"), names.map((name, k) => span(k === 1 ? "gradient" : "", name))];
+  const bent = ["sigmoid", "relu"].find((kind) => kinds.includes(kind));
+  const what = words("backward.layers.what", { slope: bent ? words(`backward.layers.${bent}`) : "" });
+  const names = ["activation", "gradient", "size"];
+  const head = [h("span"), names.map((name, k) => span(k === 1 ? name : "", words(`backward.layers.head.${name}`)))];
   let shown = null;
   return {
-    name: "layers",
-    controls: intro("Back through the layers", what),
+    name: words("backward.parts.layers"),
+    controls: intro(words("backward.layers.title"), what),
     figure: body,
     rest: kinds.includes("sigmoid") && listing,
     update() {
@@ -84,7 +80,7 @@ function flowRow(layer, sample) {
     out: sample.layers[layer.label].out,
     grad_out: sample.layers[layer.label].grad_out,
   });
-  const maps = (array, role) => (array ? smallMaps(array, role) : span("note", "left out"));
+  const maps = (array, role) => (array ? smallMaps(array, role) : span("note", words("backward.layers.left_out")));
   const rms = (list) => list.find((entry) => entry.layer === layer.label)?.rms;
   const compared = state.img === 0 && DATA.flow.untrained;
   return div(
@@ -95,7 +91,7 @@ function flowRow(layer, sample) {
     span(
       "rms",
       compared
-        ? [rmsBar("now", rms(DATA.flow.now), "now"), rmsBar("untrained", rms(DATA.flow.untrained), "untrained")]
+        ? ["now", "untrained"].map((when) => rmsBar(when, rms(DATA.flow[when]), words(`backward.layers.${when}`)))
         : grad_out && rmsBar("now", rmsOf(grad_out), ""),
     ),
   );
@@ -121,7 +117,9 @@ function smallMaps(array, role) {
   const paint = role === "gradient" ? scale("signed", array.most) : scaleFor(array);
   if (array.shape.length === 1) return span("maps", vectorGrid(array, paint, role).root);
   const shown = Math.min(array.shape[0], 6);
-  const map = (c) => mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: `${role} ${c}` }).root;
+  const map = (c) =>
+    mapGrid(array.part(c), paint, { role, cell: 34 / array.shape[2], name: words(`backward.maps.${role}`, { c }) })
+      .root;
   return span(
     "maps",
     Array.from({ length: shown }, (_, c) => map(c)),
@@ -137,7 +135,7 @@ function vectorGrid(array, paint, role) {
     paint,
     role,
     text: () => null,
-    name: role,
+    name: words(`backward.vectors.${role}`),
     value: (r, c) => (r * columns + c < array.shape[0] ? array.at(r * columns + c) : null),
   });
 }

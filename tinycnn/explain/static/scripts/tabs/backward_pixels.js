@@ -2,6 +2,7 @@
 
 import { scale } from "../base/colour.js";
 import { div, h, replace } from "../base/dom.js";
+import { pieces, words } from "../base/words.js";
 import { origin } from "../widgets/labels.js";
 import { panel } from "../widgets/panel.js";
 import { intro } from "../widgets/stage.js";
@@ -11,12 +12,8 @@ const SIDE_BY_SIDE = 3; // so many filters' terms are shown; of more, the chosen
 
 /** The columns' gradient, filter by filter, and col2im as adding up, one window at a time. */
 export function pixelPart(say) {
-  const what = [
-    h("code", {}, "dcols = w.T @ dy"),
-    ": each filter hands back its weights, times its gradient. ",
-    h("code", {}, "dx = col2im(dcols)"),
-    ": that is added to the pixels under the window.",
-  ];
+  const [columns, image] = [h("code", {}, "dcols = w.T @ dy"), h("code", {}, "dx = col2im(dcols)")];
+  const about = intro(words("backward.pixels.title"), pieces("backward.pixels.what", { columns, image }));
   const make = (conv) => {
     const maker = makerOf(conv);
     const [terms, pixels] = [termGrids(conv, maker), pixelGrids(maker)];
@@ -27,7 +24,7 @@ export function pixelPart(say) {
     };
     return { content, draw };
   };
-  return windowPart("pixels", intro("Back to the pixels", what), make, "col2im", ["add"], say);
+  return windowPart(words("backward.parts.pixels"), about, make, "col2im", ["add"], say);
 }
 
 /** One row per filter that is shown, one for all others, and their sum. */
@@ -36,20 +33,20 @@ function termGrids(conv, make) {
   const few = each <= SIDE_BY_SIDE;
   const rows = Array.from({ length: few ? each : 1 }, () => ({
     gradient: h("output", { class: "term gradient" }),
-    kernel: make("kernel", "Kernel", "kernel"),
-    term: make("kernel", "Its term", "plain"),
+    kernel: make("kernel", words("backward.grids.kernel"), "kernel"),
+    term: make("kernel", words("backward.grids.term"), "plain"),
     name: h("span"),
   }));
-  const others = few ? null : make("kernel", "The terms of the other filters", "plain");
-  return { each, rows, others, column: make("kernel", "This window’s column of the columns’ gradient", "gradient") };
+  const others = few ? null : make("kernel", words("backward.grids.others"), "plain");
+  return { each, rows, others, column: make("kernel", words("backward.grids.column"), "gradient") };
 }
 
 function termPanels({ each, rows, others, column }) {
   const row = ({ gradient, kernel, term, name }, k) => [
     k > 0 && sign("+"),
-    div("one-term", gradient, sign("·"), panel(name, kernel), sign("="), panel("term", term)),
+    div("one-term", gradient, sign("·"), panel(name, kernel), sign("="), panel(words("backward.figures.term"), term)),
   ];
-  const rest = others && [sign("+"), panel(`the other ${each - 1} filters`, others)];
+  const rest = others && [sign("+"), panel(words("backward.figures.others", { n: each - 1 }), others)];
   return [rows.map(row), rest, sign("⇒"), panel(h("code", {}, "dcols"), column, "gradient")];
 }
 
@@ -64,15 +61,15 @@ function drawTerms(now, { o, i, j, c, text }, { each, rows, others, column }) {
   const paint = scale("signed", most || 1e-12);
   rows.forEach(({ gradient, kernel, term, name }, k) => {
     const w = now.w.part(filters[k]).part(c);
-    replace(name, "filter ", String(filters[k]));
+    replace(name, words("terms.filter", { o: filters[k] }));
     replace(gradient, h("b", {}, text(now.grad_out.at(filters[k], i, j))), h("small", {}, "dy"));
     kernel.set({
       value: (u, v) => w.at(u, v),
       paint: scale("signed", now.w.most),
       text,
-      name: `Kernel of filter ${filters[k]}`,
+      name: words("backward.grids.kernel_of", { o: filters[k] }),
     });
-    term.set({ value: value(filters[k]), paint, text, name: `Term of filter ${filters[k]}` });
+    term.set({ value: value(filters[k]), paint, text, name: words("backward.grids.term_of", { o: filters[k] }) });
   });
   others?.set({ value: (u, v) => total(u, v) - value(o)(u, v), paint, text });
   column.set({ value: total, paint, text });
@@ -80,21 +77,21 @@ function drawTerms(now, { o, i, j, c, text }, { each, rows, others, column }) {
 
 function pixelGrids(make) {
   return {
-    before: make("image", "Gradient of the input before this window", "gradient"),
-    share: make("image", "What this window adds to the pixels", "plain"),
-    after: make("image", "Gradient of the input so far", "gradient"),
-    whole: make("image", "Gradient of the input, the whole sum", "gradient"),
+    before: make("image", words("backward.grids.x_before"), "gradient"),
+    share: make("image", words("backward.grids.x_share"), "plain"),
+    after: make("image", words("backward.grids.x_after"), "gradient"),
+    whole: make("image", words("backward.grids.x_whole"), "gradient"),
     who: h("span"),
   };
 }
 
 function pixelPanels({ before, share, after, whole, who }) {
   return [
-    panel("before", before, "gradient"),
+    panel(words("backward.figures.before"), before, "gradient"),
     sign("+"),
-    panel("this column, at its window", share, "plain"),
+    panel(words("backward.figures.column"), share, "plain"),
     sign("="),
-    panel("after", after, "gradient", origin("browser")),
+    panel(words("backward.figures.after"), after, "gradient", origin("browser")),
     panel(h("i", {}, "dx"), whole, "gradient", who),
   ];
 }

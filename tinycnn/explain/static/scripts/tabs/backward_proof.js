@@ -5,6 +5,7 @@ import { DATA, values } from "../base/data.js";
 import { div, h } from "../base/dom.js";
 import { brief, minus, round } from "../base/numbers.js";
 import { DEFAULTS } from "../base/state.js";
+import { words } from "../base/words.js";
 import { toyConv } from "../model/convolutions.js";
 import { origin, table, tableRow } from "../widgets/labels.js";
 import { mapGrid, panel } from "../widgets/panel.js";
@@ -17,11 +18,9 @@ export function proofPart() {
   const [there, many] = [values(back).part(0), values(counts).part(0)];
   const grid = (array, role, paint, name) => mapGrid(array, paint, { role, cell: 32, text: (v) => round(v, 0), name });
   const sign = (text) => h("span", { class: "sign", "aria-hidden": "true" }, text);
-  const text =
-    "Two facts, computed by the engine for the toy with padding 1. For any columns c the two inner products agree: that is what makes col2im right for gradients. And going there and back multiplies every pixel by the number of windows that cover it.";
   return {
-    name: "proof",
-    controls: intro("Adjoint, not inverse", text),
+    name: words("backward.parts.proof"),
+    controls: intro(words("backward.proof.title"), words("backward.proof.what")),
     figure: [
       div(
         "inner",
@@ -33,9 +32,15 @@ export function proofPart() {
         "into",
         panel(h("i", {}, "x"), grid(x, "input", scaleFor(x), "x")),
         sign("×"),
-        panel("windows per pixel", grid(many, "plain", scale("count", 9), "Windows per pixel")),
+        panel(
+          words("terms.windows_per_pixel"),
+          grid(many, "plain", scale("count", 9), words("backward.grids.windows")),
+        ),
         sign("="),
-        panel(h("code", {}, "col2im(im2col(x))"), grid(there, "gradient", scaleFor(there), "There and back")),
+        panel(
+          h("code", {}, "col2im(im2col(x))"),
+          grid(there, "gradient", scaleFor(there), words("backward.grids.there")),
+        ),
       ),
     ],
     rest: DATA.gradcheck && gradientCheck(DATA.gradcheck),
@@ -53,13 +58,13 @@ function gradientCheck({ layer, rows }) {
       brief(far(row)),
     ]),
   );
-  const names = ["weight", "backward", "finite differences", "relative difference"];
-  const text = `Move one weight of ${layer} a little both ways and see how the loss changes: that must be its gradient. ${rows.length} weights drawn at random, in float64, by the engine; the largest relative difference is ${brief(Math.max(...rows.map(far)))}.`;
+  const names = ["weight", "backward", "numeric", "difference"].map((name) => words(`backward.check.columns.${name}`));
+  const facts = { layer, n: rows.length, difference: brief(Math.max(...rows.map(far))) };
   return [
-    intro("Is it right?", text),
+    intro(words("backward.check.title"), words("backward.check.what", facts)),
     h(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Gradient check" },
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": words("backward.grids.check") },
       table(names, 1, body, { kind: "gradcheck" }),
     ),
   ];

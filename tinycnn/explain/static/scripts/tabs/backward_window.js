@@ -1,8 +1,9 @@
 // backward_window: a step of the tab Backward that goes from window to window.
 
 import { div, h, replace } from "../base/dom.js";
-import { brief, count, exactly, round } from "../base/numbers.js";
+import { brief, exactly, round } from "../base/numbers.js";
 import { set } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentConv, place } from "../model/convolutions.js";
 import { code } from "../widgets/code.js";
 import { slider } from "../widgets/controls.js";
@@ -13,7 +14,7 @@ import { convControls, windowPlayer } from "./conv_controls.js";
 /** Sums that grow by one window at a time; make(conv) gives its figures as {content, draw(conv, place)}. */
 export function windowPart(name, about, make, lines, lit, say) {
   const controls = convControls();
-  const channel = slider("Channel", 0, 1, (value) => set({ c: value }));
+  const channel = slider(words("controls.channel"), 0, 1, (value) => set({ c: value }));
   controls.append(channel);
   const [missing, room, listing] = [h("p", { class: "note" }), div("backward-sums"), code(lines)];
   listing.lit(lit);
@@ -32,9 +33,7 @@ export function windowPart(name, about, make, lines, lit, say) {
       channel.limit(conv.CG - 1);
       channel.show(place(conv).c);
       const ready = conv.grad_out && conv.grad_w && conv.grad_x;
-      missing.textContent = ready
-        ? ""
-        : "The gradients of this layer and image were left out of the page to keep it small.";
+      missing.textContent = ready ? "" : words("backward.missing");
       room.hidden = !ready;
       if (!ready) return;
       const shown = `${conv.name} ${conv.FH} ${conv.OH} ${conv.OW}`;
@@ -49,9 +48,9 @@ export function windowPart(name, about, make, lines, lit, say) {
 function sentence(conv) {
   const { o, i, j } = place(conv);
   const l = i * conv.OW + j;
-  const whole = conv.engine ? "the sum is now the engine’s gradient." : "the sum is complete.";
-  const added = l === conv.L - 1 ? `the last one; ${whole}` : `${count(l + 1, "window")} of ${conv.L} added.`;
-  return `Window (${i}, ${j}), gradient ${exactly(conv.grad_out.at(o, i, j))}: ${added}`;
+  const last = conv.engine ? "backward.say.engine" : "backward.say.browser";
+  const added = words(l === conv.L - 1 ? last : "backward.say.added", { n: l + 1, all: conv.L });
+  return words("backward.say.window", { i, j, gradient: exactly(conv.grad_out.at(o, i, j)), added });
 }
 
 /** Makes grids of the three sizes: kernel, image, output. */

@@ -6,6 +6,7 @@ import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
 import { words } from "../base/words.js";
 import { currentConv, sources, stepWindow } from "../model/convolutions.js";
+import { className } from "../model/samples.js";
 import { choice, slider } from "../widgets/controls.js";
 import { player } from "../widgets/walk.js";
 
@@ -50,7 +51,7 @@ export function convControls(extra = []) {
 export function imageChoice() {
   return choice(
     words("controls.image"),
-    (DATA.samples ?? []).map((sample, k) => [k, DATA.classes[sample.label] ?? k + 1]),
+    (DATA.samples ?? []).map((sample, k) => [k, className(sample.label) ?? k + 1]),
     (value) => set({ img: value }),
   );
 }

@@ -5,6 +5,8 @@ import { DATA, values } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
 import { arrow, clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { pieces, words } from "../base/words.js";
+import { className } from "../model/samples.js";
 import { twin } from "../model/twin.js";
 import { button, choice } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
@@ -30,11 +32,10 @@ export const editTab = {
     const brush = brushChoice();
     const canvas = easel(brush);
     const [bars, maps, album] = [probabilityBars(), firstMaps(), albumOf(pictures)];
-    const untrained = !DATA.trained && span("note", "this network is not trained");
-    const title = div("bars-title", "probabilities ", origin("browser"), untrained);
+    const untrained = !DATA.trained && span("note", words("edit.untrained"));
+    const title = div("bars-title", pieces("edit.probabilities", { who: origin("browser") }), untrained);
     const tools = div("tools-grid", shiftPad(), toolButtons(), brush.root);
-    const scribble =
-      "A scribble is not a garment: nothing like it was in the training images, so what the network says of it means little.";
+    const scribble = words("edit.scribble");
     const figure = div("edit", div("easel-side", canvas.root, tools), div("edit-side", title, bars.root, maps.root));
     layout(stage, { controls: album, figure, bar: say, rest: h("p", { class: "note" }, scribble) });
     return () => {
@@ -53,15 +54,14 @@ export const editTab = {
 };
 
 function cannot({ label, text }) {
-  const why = `The browser cannot recompute this network: it does not have ${label} (${text}) or its weights were left out to keep the page small.`;
-  return div("empty", h("p", {}, why));
+  return div("empty", h("p", {}, words("edit.cannot", { label, text })));
 }
 
 /** Paint or erase; erases() tells which. */
 function brushChoice() {
   let chosen = "paint";
-  const names = ["paint", "erase"].map((name) => [name, name]);
-  const root = choice("Brush", names, (value) => {
+  const names = ["paint", "erase"].map((name) => [name, words(`edit.brush.${name}`)]);
+  const root = choice(words("edit.brush.name"), names, (value) => {
     chosen = value;
     root.show(value);
   });
@@ -80,7 +80,7 @@ function easel(brush) {
     role: "input",
     drags: true,
     text: () => null,
-    name: "The garment; arrow keys move the brush, Space paints",
+    name: words("edit.easel"),
     onpick: (row, column) => dab(row, column, brush.erases()),
     onmove: (dr, dq) => {
       [r, q] = [clamp(r + dr, 0, H - 1), clamp(q + dq, 0, W - 1)];
@@ -105,10 +105,11 @@ function adds(name, amount) {
 }
 
 function shiftPad() {
-  const shift = (text, way, name, by) => button(text, adds(name, by), { "aria-label": `shift ${way}`, class: way });
+  const shift = (text, way, name, by) =>
+    button(text, adds(name, by), { "aria-label": words(`edit.shift.${way}`), class: way });
   return h(
     "div",
-    { class: "pad", role: "group", "aria-label": "Shift" },
+    { class: "pad", role: "group", "aria-label": words("edit.shift.name") },
     shift("↑", "up", "y", -1),
     shift("←", "left", "x", -1),
     shift("→", "right", "x", 1),
@@ -123,20 +124,20 @@ function toolButtons() {
   };
   return div(
     "tool-buttons",
-    button("↺ 15°", adds("r", -15), { "aria-label": "↺ 15°, rotate left" }),
-    button("↻ 15°", adds("r", 15), { "aria-label": "↻ 15°, rotate right" }),
-    button("invert", invert),
-    button("noise", adds("n", 1)),
-    button("reset", () => set({ moves: "" }), { class: "quiet" }),
+    button("↺ 15°", adds("r", -15), { "aria-label": words("edit.tools.left") }),
+    button("↻ 15°", adds("r", 15), { "aria-label": words("edit.tools.right") }),
+    button(words("edit.tools.invert"), invert),
+    button(words("edit.tools.noise"), adds("n", 1)),
+    button(words("edit.tools.reset"), () => set({ moves: "" }), { class: "quiet" }),
   );
 }
 
 /** The pictures, one of which is chosen: one stop of the Tab key, arrow keys inside. */
 function albumOf(pictures) {
   const thumb = ({ x, label }, k) => {
-    const options = { role: "input", cell: 40 / x.shape[2], name: DATA.classes[label] };
+    const options = { role: "input", cell: 40 / x.shape[2], name: className(label) };
     const pick = () => set({ pic: k, moves: "" });
-    return button(mapGrid(x.part(0), scaleFor(x), options).root, pick, { class: "thumb", title: DATA.classes[label] });
+    return button(mapGrid(x.part(0), scaleFor(x), options).root, pick, { class: "thumb", title: className(label) });
   };
   const thumbs = pictures.map(thumb);
   const move = (event) => {
@@ -147,5 +148,5 @@ function albumOf(pictures) {
     next.focus();
     next.click();
   };
-  return h("div", { class: "album", role: "group", "aria-label": "Pictures", onkeydown: move }, thumbs);
+  return h("div", { class: "album", role: "group", "aria-label": words("edit.pictures"), onkeydown: move }, thumbs);
 }

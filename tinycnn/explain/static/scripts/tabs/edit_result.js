@@ -3,15 +3,17 @@
 import { scaleFor } from "../base/colour.js";
 import { DATA } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
+import { words } from "../base/words.js";
+import { className } from "../model/samples.js";
 import { twin } from "../model/twin.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
 
 /** One bar per class; show(label, was, is) sets them by the layers' outputs before and now, and says it in words. */
 export function probabilityBars() {
-  const rows = DATA.classes.map((name) => {
+  const rows = DATA.classes.map((_, k) => {
     const [before, now, num] = [span("before"), span("amount output"), span("num")];
-    return { root: div("bar-row", span("bar-name", name), span("meter", now, before, num)), before, now, num };
+    return { root: div("bar-row", span("bar-name", className(k)), span("meter", now, before, num)), before, now, num };
   });
   const root = div(
     "bars edit-bars",
@@ -36,9 +38,9 @@ export function probabilityBars() {
 
 function verdict(label, p, q) {
   const best = (list) => list.indexOf(Math.max(...list));
-  const before = best(p) === best(q) ? "" : `, before it said ${DATA.classes[best(p)]}`;
+  const before = best(p) === best(q) ? "" : words("edit.before", { said: className(best(p)) });
   const share = (q[best(q)] * 100).toFixed(1);
-  return `${DATA.classes[label]}: the network says ${DATA.classes[best(q)]} (${share} %)${before}.`;
+  return words("edit.says", { truth: className(label), said: className(best(q)), share, before });
 }
 
 const MOST_MAPS = 8;
@@ -48,7 +50,7 @@ export function firstMaps() {
   const first = DATA.model.layers.find((layer) => layer.kind === "conv2d") ?? DATA.model.layers[0];
   const shown = first.shape_out.length === 3 ? Math.min(first.shape_out[0], MOST_MAPS) : 0;
   const pairs = Array.from({ length: shown }, () => ["before", "now"].map((when) => mapOf(first, when)));
-  const head = div("pair head", h("small", {}, "original"), h("small", {}, "now"));
+  const head = div("pair head", h("small", {}, words("edit.maps.original")), h("small", {}, words("edit.maps.now")));
   const columns = pairs.map((pair) =>
     div(
       "pair",
@@ -58,7 +60,7 @@ export function firstMaps() {
   const root = div(
     "edit-maps",
     shown > 0 && [
-      div("bars-title", `maps of ${first.label}`, origin("browser")),
+      div("bars-title", words("edit.maps.of", { layer: first.label }), origin("browser")),
       h("div", { class: "pairs", style: { "--count": shown } }, head, columns),
     ],
   );
@@ -79,5 +81,12 @@ export function firstMaps() {
 function mapOf(layer, when) {
   const [, rows, cols] = layer.shape_out;
   const role = when === "now" ? "output" : "plain";
-  return new Grid({ rows, cols, cell: 84 / cols, role, text: () => null, name: `${layer.label}, ${when}` });
+  return new Grid({
+    rows,
+    cols,
+    cell: 84 / cols,
+    role,
+    text: () => null,
+    name: words(`edit.maps.grid_${when}`, { layer: layer.label }),
+  });
 }

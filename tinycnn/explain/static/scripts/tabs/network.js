@@ -5,7 +5,8 @@ import { DATA, values } from "../base/data.js";
 import { div, h } from "../base/dom.js";
 import { brief, clamp, round, sum } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
-import { currentSample, SILENT } from "../model/samples.js";
+import { pieces, words } from "../base/words.js";
+import { className, currentSample, SILENT } from "../model/samples.js";
 import { choice } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
 import { table, tableRow } from "../widgets/labels.js";
@@ -25,10 +26,10 @@ export const networkTab = {
   build(stage, say) {
     const img = imageChoice();
     const scopes = [
-      ["layer", "per layer"],
-      ["map", "per map"],
+      ["layer", words("network.colours.layer")],
+      ["map", words("network.colours.map")],
     ];
-    const scope = choice("Colours", scopes, (value) => set({ scope: value }));
+    const scope = choice(words("network.colours.name"), scopes, (value) => set({ scope: value }));
     const [maps, inspector] = [div("layers"), inspectorOf()];
     const layers = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
     const controls = div("controls", DATA.samples.length > 1 && img, scope);
@@ -53,9 +54,13 @@ export const networkTab = {
 
 function imageRow() {
   const x = values(currentSample().x);
-  const options = { role: "input", cell: 64 / x.shape[2], name: "The image" };
+  const options = { role: "input", cell: 64 / x.shape[2], name: words("network.image.grid") };
   const grids = Array.from({ length: x.shape[0] }, (_, c) => mapGrid(x.part(c), scaleFor(x), options).root);
-  return div("layer", div("layer-name", h("b", {}, "image"), h("small", {}, x.shape.join(" × "))), div("maps", grids));
+  return div(
+    "layer",
+    div("layer-name", h("b", {}, words("network.image.name")), h("small", {}, x.shape.join(" × "))),
+    div("maps", grids),
+  );
 }
 
 function layerRow(layer, rows) {
@@ -74,7 +79,7 @@ function layerRow(layer, rows) {
     div(
       "maps",
       grids.map((grid) => grid.root),
-      hidden > 0 && h("small", {}, `${hidden} more maps`),
+      hidden > 0 && h("small", {}, words("network.more", { n: hidden })),
       layer === DATA.model.layers.at(-1) && verdictOf(out),
     ),
   );
@@ -90,19 +95,15 @@ function unitMaps(layer, out) {
 function verdictOf(logits) {
   const best = logits.data.indexOf(logits.data.reduce((a, b) => Math.max(a, b)));
   const truth = currentSample().label;
-  return h(
-    "small",
-    {},
-    "says ",
-    h("b", {}, DATA.classes[best]),
-    best === truth ? ", and is right" : `; it is: ${DATA.classes[truth]}`,
-  );
+  const parts = { said: h("b", {}, className(best)), truth: className(truth) };
+  return h("small", {}, pieces(best === truth ? "network.verdict.right" : "network.verdict.wrong", parts));
 }
 
 /** The least and the greatest number of an array, in words. */
 function rangeOf(array) {
   const ends = [array.data.reduce((a, b) => Math.min(a, b)), array.data.reduce((a, b) => Math.max(a, b))];
-  return ends.map((v) => brief(Math.abs(v) < array.most / 1000 ? 0 : Number(v.toPrecision(2)))).join(" to ");
+  const [least, most] = ends.map((v) => brief(Math.abs(v) < array.most / 1000 ? 0 : Number(v.toPrecision(2))));
+  return words("network.range", { least, most });
 }
 
 function unitMap(layer, map, c, paint) {
@@ -110,7 +111,7 @@ function unitMap(layer, map, c, paint) {
   return mapGrid(map, paint, {
     role: "output",
     cell: Math.min(56, Math.max(26, Math.floor(620 / layer.shape_out[0]) - 6), width > 20 ? 56 : 44) / width,
-    name: `${layer.label}, map ${c}; arrow keys move from unit to unit`,
+    name: words("network.grids.map", { layer: layer.label, c }),
     onpick: (i, j) => choose(layer, [c, i, j]),
     onmove: (di, dj) => {
       const { layer: now, index } = currentUnit();
@@ -131,7 +132,7 @@ function unitVector(layer, out, paint) {
     role: "output",
     text: size <= 16 ? (v) => round(v, 1) : () => null,
     value: (r, c) => (r * columns + c < size ? out.at(r * columns + c) : null),
-    name: `${layer.label}, ${size} numbers; arrow keys move`,
+    name: words("network.grids.vector", { layer: layer.label, n: size }),
     onpick: (r, c) => {
       if (r * columns + c < size) choose(layer, [r * columns + c]);
     },
@@ -168,12 +169,13 @@ function layerTable() {
       layer.field ? layer.field.size.join(" × ") : "",
     ]),
   );
-  const foot = tableRow("total", h("td"), ["", total("parameters"), total("multiply_adds"), ""]);
-  const names = ["layer", "", "output", "parameters", "multiply-adds", "receptive field"];
+  const foot = tableRow(words("network.table.total"), h("td"), ["", total("parameters"), total("multiply_adds"), ""]);
+  const known = ["layer", "", "output", "parameters", "multiply_adds", "field"];
+  const names = known.map((name) => name && words(`network.table.${name}`));
   return h(
     "details",
     { class: "table" },
-    h("summary", {}, "The layers in numbers"),
+    h("summary", {}, words("network.table.name")),
     h("div", { class: "scroll", tabindex: 0 }, table(names, 2, rows, { foot })),
   );
 }

@@ -4,6 +4,7 @@ import { DATA, values } from "../base/data.js";
 import { div, h, svg } from "../base/dom.js";
 import { brief, sum } from "../base/numbers.js";
 import { set } from "../base/state.js";
+import { words } from "../base/words.js";
 import { currentSample, inputOf } from "../model/samples.js";
 import { twin } from "../model/twin.js";
 import { button } from "../widgets/controls.js";
@@ -25,7 +26,7 @@ export function madeOf({ layer, index }) {
 
 function inSlide(layer, [o, i, j]) {
   const go = () => set({ tab: "slide", src: layer.label, o, i, j, c: 0 });
-  return button("Show its window, kernels and sum in Slide", go, { class: "made-there" });
+  return button(words("network.made.slide"), go, { class: "made-there" });
 }
 
 /** "name: 1 + 2 = 3", with who worked it out. */
@@ -48,8 +49,8 @@ function poolOf(layer, x, place, result) {
   });
   const [numbers, share] = found;
   const text = numbers.map((v) => brief(v));
-  if (layer.kind === "max_pool2d") return line("the largest of", text.join(", "), brief(result));
-  return line("mean of its window:", `(${text.join(" + ")}) / ${share}`, brief(sum(numbers) / share));
+  if (layer.kind === "max_pool2d") return line(words("network.made.largest"), text.join(", "), brief(result));
+  return line(words("network.made.mean"), `(${text.join(" + ")}) / ${share}`, brief(sum(numbers) / share));
 }
 
 const [WIDE, HIGH] = [230, 120];
@@ -70,7 +71,7 @@ function curveOf(kind, x, y) {
       viewBox: `0 0 ${WIDE} ${HIGH}`,
       class: "made-curve",
       role: "img",
-      "aria-label": `The curve of ${kind}, and this number on it`,
+      "aria-label": words("network.grids.curve", { kind }),
     },
     svg("line", { x1: X(0), x2: X(0), y1: 4, y2: HIGH - 4, class: "rule" }),
     svg("line", { x1: 4, x2: WIDE - 4, y1: Y(0), y2: Y(0), class: "rule" }),
@@ -84,8 +85,8 @@ function curveOf(kind, x, y) {
     }),
     svg("circle", { cx: X(x), cy: Y(y), r: 4.5, class: "point kernel" }),
   );
-  const text = `the slope here is ${brief(slope)}: so much of a gradient it lets through.`;
-  return [drawing, line(kind, `of ${brief(x)}`, brief(f(x))), h("p", { class: "note" }, text)];
+  const text = words("network.made.slope", { slope: brief(slope) });
+  return [drawing, line(kind, words("network.made.of", { x: brief(x) }), brief(f(x))), h("p", { class: "note" }, text)];
 }
 
 /** The largest products of a dense layer's sum, all others in one, and the bias. */
@@ -95,21 +96,33 @@ function termsOf(layer, x, o) {
   products.sort((a, b) => Math.abs(b.product) - Math.abs(a.product));
   const bias = layer.b ? values(layer.b).at(o) : 0;
   const rest = products.slice(TERMS);
-  const row = ({ k, v, x: input, product }) => tableRow(`number ${k}`, null, [brief(input), brief(v), brief(product)]);
+  const row = ({ k, v, x: input, product }) =>
+    tableRow(words("network.made.number", { k: String(k) }), null, [brief(input), brief(v), brief(product)]);
   const rows = [...products.slice(0, TERMS).map(row)];
   if (rest.length)
-    rows.push(tableRow(`${rest.length} others`, null, ["", "", brief(sum(rest.map((one) => one.product)))]));
-  rows.push(tableRow("bias", null, ["", "", brief(bias)]));
+    rows.push(
+      tableRow(words("network.made.others", { n: rest.length }), null, [
+        "",
+        "",
+        brief(sum(rest.map((one) => one.product))),
+      ]),
+    );
+  rows.push(tableRow(words("terms.bias"), null, ["", "", brief(bias)]));
   const total = sum(products.map((one) => one.product)) + bias;
-  const names = ["from", "input", "· weight", "= share"];
-  return div("made-terms", table(names, 1, rows), line("together", "all shares and the bias", brief(total)));
+  const names = ["from", "input", "weight", "share"].map((name) => words(`network.made.${name}`));
+  return div(
+    "made-terms",
+    table(names, 1, rows),
+    line(words("network.made.together"), words("network.made.shares"), brief(total)),
+  );
 }
 
 /** The exponentials of the logits, and the probability of this one's class. */
 function softmaxOf(logits, place) {
   const most = Math.max(...logits.data);
   const powers = Array.from(logits.data, (v) => Math.exp(v - most));
-  const text = `e^(${brief(logits.data[place])} − ${brief(most)}) / the sum of all such powers, ${brief(sum(powers))}:`;
+  const power = `e^(${brief(logits.data[place])} − ${brief(most)})`;
+  const text = words("network.made.powers", { power, sum: brief(sum(powers)) });
   const share = brief(powers[place]);
   return line("softmax", `${text} ${share} / ${brief(sum(powers))}`, brief(powers[place] / sum(powers)));
 }

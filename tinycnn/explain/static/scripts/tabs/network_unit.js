@@ -5,7 +5,8 @@ import { DATA, Values, values } from "../base/data.js";
 import { div, h, replace, span } from "../base/dom.js";
 import { brief, exact, exactly } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
-import { byLabel, currentSample, SILENT } from "../model/samples.js";
+import { words } from "../base/words.js";
+import { byLabel, className, currentSample, SILENT } from "../model/samples.js";
 import { browserGradient } from "../model/selfcheck.js";
 import { twin } from "../model/twin.js";
 import { slider } from "../widgets/controls.js";
@@ -68,11 +69,6 @@ function gradientOf({ layer, index }) {
   return twin.unknownLayer() ? [null, "browser"] : [browserGradient(sample, layer.label, index), "browser"];
 }
 
-const BY_ENGINE = "This is the engine’s own gradient: its tape, played back from this number.";
-const BY_BROWSER =
-  "Worked out by the browser, whose arithmetic was compared with the engine’s when the page opened. The engine’s own is here for the strongest unit of each map.";
-const BY_NOBODY = "The browser does not know a layer of this model, so it shows only the engine’s own gradients.";
-
 /** The card beside the network; show(unit) fills it. */
 export function inspectorOf() {
   const [title, value, room] = [h("h3", {}), div("unit-value"), div("inspect-grids")];
@@ -80,9 +76,13 @@ export function inspectorOf() {
   const point = h("p", { class: "note hover", role: "status" });
   const [pick, map] = unitControls();
   const how = div("made-body");
-  const made = h("details", { class: "made-how" }, h("summary", {}, "How is it made?"), how);
-  const controls = div("controls", h("label", { class: "control" }, span("name", "Layer"), pick), map);
-  const about = { class: "inspector", "aria-label": "The chosen unit" };
+  const made = h("details", { class: "made-how" }, h("summary", {}, words("network.made.name")), how);
+  const controls = div(
+    "controls",
+    h("label", { class: "control" }, span("name", words("network.unit.layer")), pick),
+    map,
+  );
+  const about = { class: "inspector", "aria-label": words("network.unit.about") };
   return {
     root: h("aside", about, title, value, controls, made, room, point, who),
     show(unit) {
@@ -96,13 +96,14 @@ export function inspectorOf() {
       pick.value = layer.label;
       map.limit(layer.shape_out[0] - 1);
       map.show(index[0]);
-      map.firstChild.textContent = index.length === 3 ? "Map" : "Number";
+      map.firstChild.textContent = words(index.length === 3 ? "network.unit.map" : "network.unit.number");
       const [gradient, by] = gradientOf(unit);
       room.replaceChildren(...inspectGrids(unit, gradient, by, point));
       const way = madeOf(unit);
       made.hidden = !way;
       replace(how, way);
-      who.textContent = by === "engine" ? BY_ENGINE : gradient ? BY_BROWSER : BY_NOBODY;
+      const source = gradient ? by : "nobody";
+      who.textContent = words(`network.unit.${source}`);
     },
   };
 }
@@ -113,33 +114,35 @@ function unitControls() {
   const loud = DATA.model.layers.filter((layer) => !SILENT.includes(layer.kind));
   const pick = h(
     "select",
-    { "aria-label": "Layer", onchange: () => first(byLabel(pick.value), 0) },
+    { "aria-label": words("network.unit.layer"), onchange: () => first(byLabel(pick.value), 0) },
     loud.map((layer) => h("option", { value: layer.label }, layer.label)),
   );
-  return [pick, slider("Map", 0, 1, (c) => first(currentUnit().layer, c))];
+  return [pick, slider(words("network.unit.map"), 0, 1, (c) => first(currentUnit().layer, c))];
 }
 
 function titleOf({ layer, index }) {
-  if (index.length === 3) return `${layer.label}, map ${index[0]}, unit (${index[1]}, ${index[2]})`;
-  const name = layer === DATA.model.layers.at(-1) ? `: ${DATA.classes[index[0]]}` : "";
-  return `${layer.label}, number ${index[0]}${name}`;
+  const [c, i, j] = index;
+  if (index.length === 3) return words("network.unit.of_map", { layer: layer.label, c, i, j });
+  const parts = { layer: layer.label, k: String(c), name: className(c) ?? "" };
+  return words(layer === DATA.model.layers.at(-1) ? "network.unit.of_class" : "network.unit.of_vector", parts);
 }
 
 function inspectGrids({ layer, index }, gradient, by, point) {
   const x = values(currentSample().x);
   const cell = Math.min(26, 250 / x.shape[2]);
   const box = fieldBox(layer, index);
-  const sees = mapGrid(x.part(0), scaleFor(x), { role: "input", cell, name: "The image, with the receptive field" });
+  const sees = mapGrid(x.part(0), scaleFor(x), { role: "input", cell, name: words("network.grids.field") });
   sees.mark("field", [box], "window");
-  const grids = [panel(["can see", h("span", { class: "dims" }, `${box[2]} × ${box[3]}`)], sees)];
+  const grids = [panel([words("network.unit.sees"), h("span", { class: "dims" }, `${box[2]} × ${box[3]}`)], sees)];
   if (gradient) {
     const map = gradient.part(0);
     const looks = mapGrid(map, scale("signed", map.most), {
       role: "gradient",
       cell,
-      name: "Gradient of the unit by the image",
+      name: words("network.grids.gradient"),
       onhover: (r, q) => {
-        point.textContent = `∂unit / ∂pixel (${r}, ${q}) = ${by === "engine" ? exactly(map.at(r, q)) : brief(map.at(r, q))}`;
+        const v = by === "engine" ? exactly(map.at(r, q)) : brief(map.at(r, q));
+        point.textContent = words("network.unit.slope", { r, q, v });
       },
       onleave: () => {
         point.textContent = "";
@@ -147,7 +150,7 @@ function inspectGrids({ layer, index }, gradient, by, point) {
     });
     looks.mark("field", [box], "window");
     grids.push(
-      panel(["looks at", h("span", { class: "dims" }, "gradient")], looks),
+      panel([words("network.unit.looks"), h("span", { class: "dims" }, words("network.unit.gradient"))], looks),
       h("div", { class: "below" }, key(looks.paint), origin(by)),
     );
   }
@@ -156,5 +159,5 @@ function inspectGrids({ layer, index }, gradient, by, point) {
 
 export function unitSentence({ layer, index }) {
   const [top, left, height, width] = fieldBox(layer, index);
-  return `This number of ${layer.label} can see ${height} × ${width} pixels, from row ${top}, column ${left}.`;
+  return words("network.unit.say", { layer: layer.label, height, width, top, left });
 }

@@ -5,6 +5,7 @@ import { DATA, values } from "../base/data.js";
 import { div, h } from "../base/dom.js";
 import { brief } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
 import { chart } from "../widgets/chart.js";
 import { slider } from "../widgets/controls.js";
 import { Grid } from "../widgets/grid.js";
@@ -27,7 +28,7 @@ export const trainingTab = {
       return () => {};
     }
     const sections = [
-      history && { name: "curves", figure: chartsOf(history) },
+      history && { name: words("training.parts.curves"), figure: chartsOf(history) },
       snapshots && kernelsOverTime(snapshots),
       test && confusionOf(test, say),
       test && mistakesOf(test),
@@ -37,9 +38,11 @@ export const trainingTab = {
 };
 
 function untrained() {
-  const text =
-    "This page was made without training. Train a LeNet, and the tab fills with its curves, its confusion matrix, its kernels over time and its worst mistakes:";
-  return div("empty", h("p", {}, text), h("pre", {}, "python examples/lenet_fashion.py --report lenet.html"));
+  return div(
+    "empty",
+    h("p", {}, words("training.untrained")),
+    h("pre", {}, "python examples/lenet_fashion.py --report lenet.html"),
+  );
 }
 
 function chartsOf(history) {
@@ -47,15 +50,15 @@ function chartsOf(history) {
     .concat(...history.map(Object.keys))
     .filter((name, k, all) => all.indexOf(name) === k);
   const xs = ["x", "epoch", "step"].find((name) => names.includes(name));
+  const axis = xs === "x" ? "epoch" : (xs ?? "measurement");
   const x = (row, k) => (xs ? row[xs] : k + 1);
   const pick = (part) => names.filter((name) => name.includes(part));
   const guess = Math.log(DATA.classes.length);
+  const guessing = words("training.curves.guessing", { n: DATA.classes.length });
   const charts = [
-    ["Loss", pick("loss"), { line: [guess, `ln ${DATA.classes.length}: still guessing`], from: 0 }],
-    ["Accuracy", pick("acc"), { from: 0, to: 1, percent: true }],
+    [words("training.curves.loss"), pick("loss"), { line: [guess, guessing], from: 0 }],
+    [words("training.curves.accuracy"), pick("acc"), { from: 0, to: 1, percent: true }],
   ];
-  const note =
-    "Within an epoch the training curves are means since its beginning, so they lag behind, and jump where a new one starts.";
   const figures = h(
     "div",
     { class: "charts" },
@@ -68,12 +71,12 @@ function chartsOf(history) {
             name,
             points: history.map((row, k) => [x(row, k), row[name]]).filter(([, v]) => v !== null && v !== undefined),
           })),
-          xs === "x" ? "epoch" : (xs ?? "measurement"),
+          words(`training.curves.${axis}`),
           options,
         ),
       ),
   );
-  return [figures, h("p", { class: "note" }, note)];
+  return [figures, h("p", { class: "note" }, words("training.curves.note"))];
 }
 
 function kernelsOverTime({ steps: epochs, weights }) {
@@ -82,16 +85,14 @@ function kernelsOverTime({ steps: epochs, weights }) {
   const most = (o) => Math.max(...Array.from({ length: S }, (_, at) => all.part(at).part(o).most));
   const paints = Array.from({ length: Math.min(O, 32) }, (_, o) => scale("signed", most(o)));
   const grids = paints.map((paint, o) => kernelGrid(all.shape, paint, o));
-  const pick = slider("Epoch", 0, S - 1, (value) => set({ step: value }));
-  const what =
-    "Each has a scale of its own, the same for all epochs, zero in the middle. They begin as noise; which turn into edges?";
+  const pick = slider(words("training.kernels.epoch"), 0, S - 1, (value) => set({ step: value }));
   return {
-    name: "kernels",
-    controls: intro("The first kernels while they learn", what),
+    name: words("training.parts.kernels"),
+    controls: intro(words("training.kernels.title"), words("training.kernels.what")),
     figure: [
       div(
         "kernels",
-        grids.map((grid, o) => panel(`filter ${o}`, grid, "kernel", key(paints[o]))),
+        grids.map((grid, o) => panel(words("terms.filter", { o }), grid, "kernel", key(paints[o]))),
       ),
       origin("engine"),
     ],
@@ -125,5 +126,13 @@ function shownStep(S) {
 
 function kernelGrid([, , , KH, KW], paint, o) {
   const text = () => null;
-  return new Grid({ rows: KH, cols: KW, cell: 150 / KW, paint, role: "kernel", name: `Kernel of filter ${o}`, text });
+  return new Grid({
+    rows: KH,
+    cols: KW,
+    cell: 150 / KW,
+    paint,
+    role: "kernel",
+    name: words("training.kernels.grid", { o }),
+    text,
+  });
 }

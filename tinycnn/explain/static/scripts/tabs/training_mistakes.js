@@ -3,8 +3,10 @@
 import { scale } from "../base/colour.js";
 import { DATA, values } from "../base/data.js";
 import { div, h } from "../base/dom.js";
-import { clamp, count } from "../base/numbers.js";
+import { clamp } from "../base/numbers.js";
 import { set, state } from "../base/state.js";
+import { words } from "../base/words.js";
+import { className } from "../model/samples.js";
 import { Grid } from "../widgets/grid.js";
 import { mapGrid } from "../widgets/panel.js";
 import { intro } from "../widgets/stage.js";
@@ -14,12 +16,11 @@ export function confusionOf(test, say) {
   const cells = cellsOf(matrix);
   const grid = confusionGrid(matrix, cells);
   const shown = div("mistakes few");
-  const right = `${test.count.toLocaleString("en")} test images, ${(test.accuracy * 100).toFixed(2)} % right. `;
-  const what = "A row is what an image shows, a column what the network says; colours are scaled to the mistakes.";
+  const right = words("training.confusions.right", { n: test.count, share: (test.accuracy * 100).toFixed(2) });
   const square = div("confusion", classNames("down"), grid.root, h("span"), classNames("across"));
   return {
-    name: "confusions",
-    controls: intro("What is taken for what", right, what),
+    name: words("training.parts.confusions"),
+    controls: intro(words("training.confusions.title"), right, words("training.confusions.what")),
     figure: div("confusion-side", square, shown),
     bar: [],
     says: true,
@@ -30,12 +31,10 @@ export function confusionOf(test, say) {
       const found = [...labels.keys()].filter((k) => labels[k] === r && predicted[k] === c);
       shown.replaceChildren(...found.slice(0, 9).map((k) => mistake(test, k)));
       const times = matrix.at(r, c);
-      const rest = found.length < times ? `; the surest ${Math.min(found.length, 9)} are shown` : "";
-      say.say(
-        r === c
-          ? `${DATA.classes[r]}: ${times} recognised.`
-          : `${DATA.classes[r]} taken for ${DATA.classes[c]}: ${count(times, "time")}${rest}.`,
-      );
+      const seen = Math.min(found.length, 9);
+      const rest = found.length < times ? words("training.confusions.rest", { n: seen }) : "";
+      const parts = { truth: className(r), said: className(c), n: times, rest };
+      say.say(words(r === c ? "training.confusions.recognised" : "training.confusions.taken", parts));
     },
   };
 }
@@ -62,7 +61,7 @@ function confusionGrid(matrix, { most, choose, chosen }) {
     cols: n,
     cell: 46,
     role: "output",
-    name: "Confusion matrix; arrow keys move",
+    name: words("training.confusions.grid"),
     text: (v) => (v ? String(v) : ""),
     value: (r, c) => matrix.at(r, c),
     paint: scale("count", most),
@@ -75,7 +74,7 @@ function confusionGrid(matrix, { most, choose, chosen }) {
 }
 
 function classNames(kind) {
-  const names = DATA.classes.map((name) => h("span", {}, name));
+  const names = DATA.classes.map((_, k) => h("span", {}, className(k)));
   return h("div", { class: `class-names ${kind}`, "aria-hidden": "true" }, names);
 }
 
@@ -88,20 +87,20 @@ function mistake({ mistakes: { images, labels, predicted, confidence } }, k) {
     mapGrid(all.part(k).part(0), scale("ink", 255), {
       role: "input",
       cell: 84 / all.shape[3],
-      name: `A ${DATA.classes[labels[k]]}`,
+      name: words("training.confusions.mistake", { name: className(labels[k]) }),
     }).root,
     h(
       "figcaption",
       {},
-      h("b", {}, DATA.classes[predicted[k]]),
+      h("b", {}, className(predicted[k])),
       ` ${(confidence[k] * 100).toFixed(0)} %`,
-      h("small", {}, `is: ${DATA.classes[labels[k]]}`),
+      h("small", {}, words("training.confusions.is", { name: className(labels[k]) })),
     ),
   );
 }
 
 export function mistakesOf(test) {
   const cards = test.mistakes.labels.slice(0, test.mistakes.surest).map((_, k) => mistake(test, k));
-  const what = "Wrong, and certain of it. Would you have known?";
-  return { name: "mistakes", controls: intro("The surest mistakes", what), figure: div("mistakes", cards) };
+  const about = intro(words("training.mistakes.title"), words("training.mistakes.what"));
+  return { name: words("training.parts.mistakes"), controls: about, figure: div("mistakes", cards) };
 }

@@ -4,6 +4,7 @@ import { DATA, values } from "../base/data.js";
 import { entry, filled } from "../base/words.js";
 import { outputSize } from "../model/conv.js";
 import { currentConv } from "../model/convolutions.js";
+import { className } from "../model/samples.js";
 import { twin } from "../model/twin.js";
 import { question } from "../tabs/answers.js";
 
@@ -130,7 +131,7 @@ function backwardSteps() {
     stepOf(
       "wrong",
       { tab: "backward", state: { part: 1, img: 0 }, light: ".bars" },
-      { truth: DATA.classes[sample.label], rival: DATA.classes[rival] },
+      { truth: className(sample.label), rival: className(rival) },
     ),
   ];
 }

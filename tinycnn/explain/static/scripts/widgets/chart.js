@@ -2,6 +2,7 @@
 
 import { h, span, svg } from "../base/dom.js";
 import { brief } from "../base/numbers.js";
+import { entry, words } from "../base/words.js";
 
 const SERIES = [
   ["train", "output"],
@@ -14,7 +15,9 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [520, 280, 46, 34, 12, 12];
 /** A line chart in SVG: {name, points: [[x, y]]} per line.  `line` is [y, text], dashed; from and to bound the y axis. */
 export function chart(title, series, xName, { line, from, to, percent }) {
   const axes = axesOf(series, { line, from, to, percent });
-  const ends = series.map((one) => `${one.name} ends at ${brief(one.points.at(-1)?.[1] ?? 0)}`).join(", ");
+  const ends = series
+    .map((one) => words("chart.ends", { name: labelOf(one), value: brief(one.points.at(-1)?.[1] ?? 0) }))
+    .join(", ");
   const root = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "chart", role: "img", "aria-label": `${title}: ${ends}` },
@@ -26,7 +29,7 @@ export function chart(title, series, xName, { line, from, to, percent }) {
   const legend = series.map((one, k) =>
     span(
       `legend-item ${colourOf(one.name, k)} ${dashed(one)}`,
-      one.name.replaceAll("_", " "),
+      labelOf(one),
       h("b", { class: "num" }, lastOf(one, percent)),
     ),
   );
@@ -68,6 +71,12 @@ function curve(one, colour, { X, Y }) {
     svg("polyline", { points, class: `curve ${colour} ${dashed(one)}` }),
     one.points.map(([x, y]) => svg("circle", { cx: X(x), cy: Y(y), r, class: `point ${colour}` })),
   ];
+}
+
+/** What a line is called: in the reader's language, where its table has the name. */
+function labelOf({ name }) {
+  const known = entry("chart.series");
+  return Object.hasOwn(known, name) ? known[name] : name.replaceAll("_", " ");
 }
 
 function colourOf(name, k) {
