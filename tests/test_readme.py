@@ -9,30 +9,38 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+VIETNAMESE = (ROOT / "README.vi.md").read_text(encoding="utf-8")
+BOTH = TEXT + VIETNAMESE
 
 
-def test_python_blocks_run_one_after_the_other(capsys):
+@pytest.mark.parametrize("text", [TEXT, VIETNAMESE], ids=["en", "vi"])
+def test_python_blocks_run_one_after_the_other(text, capsys):
     names: dict = {}
-    for block in re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL):
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
         exec(compile(block, "README.md", "exec"), names)
     printed = capsys.readouterr().out
     assert "(8, 6, 14, 14) (6, 1, 5, 5)" in printed and "61,706" in printed
 
 
-@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", TEXT))))
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"\]\(([^)#]+)\)", BOTH))))
 def test_links_lead_to_files(target):
     assert (ROOT / target).exists()
 
 
-@pytest.mark.parametrize("script", sorted(set(re.findall(r"\b((?:examples|benchmarks)/[\w/]+\.py)", TEXT))))
+@pytest.mark.parametrize("script", sorted(set(re.findall(r"\b((?:examples|benchmarks)/[\w/]+\.py)", BOTH))))
 def test_scripts_exist(script):
     assert (ROOT / script).is_file()
 
 
-@pytest.mark.parametrize("module", sorted(set(re.findall(r"-m (tinycnn[.\w]*)", TEXT))))
+@pytest.mark.parametrize("module", sorted(set(re.findall(r"-m (tinycnn[.\w]*)", BOTH))))
 def test_modules_exist(module):
     path = ROOT.joinpath(*module.split("."))
     assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()
+
+
+def test_the_two_commands_are_the_same_in_both_languages():
+    commands = re.findall(r"^python3 -m venv .*$", VIETNAMESE, re.M)
+    assert len(commands) == 2 and all(f"```sh\n{command}\n```" in TEXT for command in commands)
 
 
 def test_the_size_of_the_core():
