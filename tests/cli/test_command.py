@@ -398,8 +398,7 @@ def test_without_output_or_with_an_odd_error_stream_it_trains(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="a closed pipe shows itself otherwise elsewhere")
 def test_head_gets_its_lines_and_the_run_is_saved(tmp_path):
     process = start_training(tmp_path, "--epochs", "40", "--save", "net.safetensors")
-    while "epoch  1/40" not in process.stdout.readline():
-        pass
+    assert any("epoch  1/40" in line for line in process.stdout), process.stderr.read()  # or it has ended before
     process.stdout.close()
     process.stdout = None
     status, _, err = ended(process)
