@@ -36,6 +36,12 @@ CLAIMS = {  # what must be in a lesson's output; regular expressions
     ],
     "08_lenet": ["61,706", r"ln 10 = 2.303", r"epoch 3: loss 0\.\d+, test accuracy [6-9]\d%"],
     "09_write_your_own_conv2d": ["-> the padding is at the top and left only", "my_conv2d: well done"],
+    "10_deeper_nets": [
+        r"sigmoids alone +last layer .* [\d,]{7,}\.\d times smaller",
+        r"normalised +last layer .* \d{1,2}\.\d times smaller",
+        r"dx is (1\.0\d|0\.9\d) on average: 1 past the block",
+        r"sigmoids alone +loss 2\.3\d\d, 1?\d% right\nnormalised +loss [01]\.\d+, \d\d% right",
+    ],
 }
 
 
@@ -49,8 +55,8 @@ def run(program, folder, *arguments, code=None):
     return done.stdout
 
 
-def test_there_are_nine_lessons_and_each_claims_something():
-    assert [path.stem for path in LESSONS] == sorted(CLAIMS) and len(LESSONS) == 9
+def test_there_are_ten_lessons_and_each_claims_something():
+    assert [path.stem for path in LESSONS] == sorted(CLAIMS) and len(LESSONS) == 10
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

@@ -138,6 +138,16 @@ def test_gradient_flow_is_the_gradients_size_from_the_loss_down(traced):
     assert axes.yaxis_inverted() and tops == sorted(tops)
 
 
+def test_gradient_sizes_are_drawn_by_net_and_layer():
+    axes = figures.gradient_sizes({"deep": [1e-6, 1e-3, 0.1], "deeper": [1e-9, 1e-2]}).axes[0]
+    assert [line.get_xydata().tolist() for line in axes.lines] == [
+        [[1, 1e-6], [2, 1e-3], [3, 0.1]],
+        [[1, 1e-9], [2, 1e-2]],
+    ]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["deep", "deeper"]
+    assert axes.get_yscale() == "log"
+
+
 def test_training_curves_show_the_history():
     history = [Point(1, 5, 0.5, 0.1, 2.0, 0.3), Epoch(1, 1.0, 0.1, 1.5, 0.5, 1.4, 0.6)]
     figure = figures.training_curves(Run(history=history, epochs=1))

@@ -12,7 +12,7 @@ Read in this order: style; convolution (one layer, number by number), animation,
 from tinycnn.explain.figures.animation import animate_conv
 from tinycnn.explain.figures.convolution import channel_sum, conv_step, im2col
 from tinycnn.explain.figures.learning import filters_over_time, training_curves
-from tinycnn.explain.figures.network import feature_maps, gradient_flow, receptive_field
+from tinycnn.explain.figures.network import feature_maps, gradient_flow, gradient_sizes, receptive_field
 from tinycnn.explain.figures.style import can_draw, pictures, save
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "feature_maps",
     "filters_over_time",
     "gradient_flow",
+    "gradient_sizes",
     "im2col",
     "pictures",
     "receptive_field",

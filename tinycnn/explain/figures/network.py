@@ -1,6 +1,6 @@
 """network: all layers of a trace: what they make of an image, what one number of them sees, how gradients return."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,4 +73,17 @@ def gradient_flow(trace: Trace) -> Any:
     style.rows(axes, [names[k] for k in order])
     axes.set_xscale("log")
     axes.set_xlabel("root mean square of the gradient of the layer's output", fontsize=9, color=style.INK)
+    return figure
+
+
+def gradient_sizes(sizes: Mapping[str, Sequence[float]]) -> Any:
+    """A Figure of how large the gradients of layers are, from the first on, of several nets by name, on a log scale."""
+    figure = style.new(6.6, 3.4, "How large the gradient of each layer's weights is")
+    axes = figure.subplots()
+    for name, of_layers in sizes.items():
+        axes.plot(range(1, len(of_layers) + 1), of_layers, "o-", label=name)
+    axes.set_yscale("log")
+    axes.set_xlabel("layer, counted from the image", fontsize=9, color=style.INK)
+    axes.set_ylabel("root mean square", fontsize=9, color=style.INK)
+    axes.legend(frameon=False, fontsize=9)
     return figure
