@@ -47,15 +47,18 @@ def strange(traces, extras, other_words):
 
 SHOWN = """
     const [kept, found] = ['pre, code, i, .file, td.kind, #home, #language, .row-labels, .symbols', []];
+    const letters = /[A-Za-z]{2}/;
     const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
+      if (!letters.test(walker.currentNode.data)) continue;  // a number, as most are, needs no look at where it is
       const at = walker.currentNode.parentElement;
       if (at.checkVisibility() && !at.closest(kept)) found.push(walker.currentNode.data);
     }
-    const names = ['aria-label', 'aria-roledescription', 'title', 'alt', 'placeholder'];
-    for (const element of document.querySelectorAll('body *')) {
-      if (!element.checkVisibility()) continue;
-      found.push(...names.map((name) => element.getAttribute(name)).filter((text) => text));
+    for (const name of ['aria-label', 'aria-roledescription', 'title', 'alt', 'placeholder']) {
+      for (const element of document.querySelectorAll(`body [${name}]`)) {
+        const text = element.getAttribute(name);
+        if (letters.test(text) && element.checkVisibility()) found.push(text);
+      }
     }
     return [document.title, ...found];
 """
