@@ -27,7 +27,8 @@ from tinycnn.execution.blas import can_limit_blas, single_threaded_blas
 from tinycnn.execution.engines.stages.conv import Conv
 from tinycnn.execution.engines.stages.head import Head
 from tinycnn.execution.engines.stages.net import PartNet
-from tinycnn.execution.stages import STAGES, Stage, read_stages
+from tinycnn.execution.reading import read_stages
+from tinycnn.execution.stages import STAGES, Stage, each
 from tinycnn.models import LeNet
 from tinycnn.nn import CrossEntropyLoss, Sequential
 from tinycnn.nn.summary import summary
@@ -133,27 +134,28 @@ def profile_stages(model: Sequential, x: Array, y: Array, repeats: int = 100) ->
     params = list(model.parameters())
     stages = read_stages(model, x.shape[1:], STAGES)
     net = PartNet(stages, x.shape[1:], len(x), x.dtype, params[0].data.dtype)
+    parts = net.chain.stages
     head, gradients = Head(CrossEntropyLoss(), net.out), {id(p): np.empty_like(p.data) for p in params}
     names = [f"{i} {_title(stage)}" for i, stage in enumerate(stages)]
-    first = next(i for i, stage in enumerate(net.stages) if stage.owns)
+    first = next(i for i, stage in enumerate(parts) if stage.owns)
     forward: dict[str, list[float]] = {name: [] for name in (*names, "loss")}
     backward: dict[str, list[float]] = {name: [] for name in (*names, "loss")}
     for _ in range(repeats):
         net.fold()
         net.input[...] = batch_last(x)
-        for name, stage in zip(names, net.stages, strict=True):
+        for name, stage in zip(names, parts, strict=True):
             _clocked(forward[name], partial(stage.forward, True))
         _clocked(forward["loss"], partial(head.forward, y))
         d = _clocked(backward["loss"], partial(head.backward, 1.0)).reshape(net.out.y.shape)
         for i in reversed(range(first, len(stages))):
-            d = _clocked(backward[names[i]], partial(net.stages[i].backward, d, gradients, i > first))
+            d = _clocked(backward[names[i]], partial(parts[i].backward, d, gradients, i > first))
     result = Profile(len(x), peak=_peak())
     for i, name in enumerate((*names, "loss")):
         work = len(x) * _multiply_adds(stages[i]) if i < len(stages) else 0
-        buffers = net.stages[i].x.y.nbytes + net.stages[i].out.y.nbytes if i < len(stages) else net.out.y.nbytes
+        buffers = parts[i].x.y.nbytes + parts[i].out.y.nbytes if i < len(stages) else net.out.y.nbytes
         times = _median(forward[name]), _median(backward[name])
         result.rows.append(Row(name, *times, work, work * (1 if i == first else 2), buffers))
-    for i, (name, stage) in enumerate(zip(names, net.stages, strict=True)):
+    for i, (name, stage) in enumerate(zip(names, parts, strict=True)):
         if isinstance(stage, Conv):
             result.products += _products(name, stage, i > first, repeats)
     return result
@@ -161,15 +163,18 @@ def profile_stages(model: Sequential, x: Array, y: Array, repeats: int = 100) ->
 
 def _title(stage: Stage) -> str:
     """As "Conv2d, sigmoid, average"."""
-    kind = stage.place.split("(", 1)[1].split("(")[0]
+    kind = stage.place.split("(", 1)[1].split("(")[0].rstrip(")")
     words = [word.lower() for word in (stage.activation, stage.pooling) if word not in ("IDENTITY", "NO_POOL")]
     return ", ".join([kind, *words])
 
 
 def _multiply_adds(stage: Stage) -> int:
-    """Of one image, forward."""
-    weight = stage.parameters.get("weight")
-    return 0 if weight is None else weight.numel() * stage.sums[1] * stage.sums[2]
+    """Of one image, forward; a normalisation's are not counted."""
+    return sum(
+        part.parameters["weight"].numel() * part.sums[1] * part.sums[2]
+        for part in each([stage])
+        if part.kind in ("conv", "linear")
+    )
 
 
 def _products(name: str, conv: Conv, passes_on: bool, repeats: int) -> list[ProductRow]:

@@ -6,7 +6,8 @@ import pytest
 
 from tinycnn import nn
 from tinycnn.execution.graph.plan import Plan
-from tinycnn.execution.stages import UnsupportedModel, check_model, read_stages
+from tinycnn.execution.reading import check_model, read_stages
+from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.models import LeNet
 
 

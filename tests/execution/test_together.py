@@ -16,6 +16,7 @@ from tinycnn.models import VGG, LeNet, ResNet
 
 pytest.importorskip("threadpoolctl", reason="parts on workers need threadpoolctl")
 LINUX = sys.platform.startswith("linux")
+ENGINES = ["tape", "stages"]
 TEAMS = ["threads", pytest.param("processes", marks=pytest.mark.skipif(not LINUX, reason="needs Linux's fork"))]
 
 
@@ -65,24 +66,27 @@ def assert_same(actual, expected, rtol=1e-9, atol=1e-12):
 @pytest.mark.parametrize("team", TEAMS)
 @pytest.mark.parametrize("n", [2, 4, 21])  # fewer than in a part; one part; a last part of one image
 @pytest.mark.parametrize("workers", [1, 2, 3])
-def test_statistics_are_those_of_the_whole_batch(team, n, workers, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_statistics_are_those_of_the_whole_batch(team, n, workers, engine, rng):
     batches = [batch(rng, n) for _ in range(3)]
-    actual, expected = train(team, batches, workers=workers), train("plain", batches)
+    actual, expected = train(team, batches, workers=workers, engine=engine), train("plain", batches)
     assert_same(actual, expected)
     assert actual[2]["1.num_batches_tracked"] == 3 and (actual[2]["1.running_var"] != 1).all()
 
 
 @pytest.mark.parametrize("how", [{"momentum": None}, {"track_running_stats": False}, {"affine": False}], ids=str)
 @pytest.mark.parametrize("team", TEAMS)
-def test_every_way_to_normalise(team, how, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_way_to_normalise(team, how, engine, rng):
     batches = [batch(rng, 21) for _ in range(3)]
-    assert_same(train(team, batches, net(**how), workers=2), train("plain", batches, net(**how)))
+    assert_same(train(team, batches, net(**how), workers=2, engine=engine), train("plain", batches, net(**how)))
 
 
-def test_same_bits_for_any_number_of_workers(rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_same_bits_for_any_number_of_workers(engine, rng):
     batches = [batch(rng, n) for n in (21, 21, 9)]
     teams = ["threads", "processes"] if LINUX else ["threads"]
-    runs = [train(team, batches, net(np.float32), workers=w) for team in teams for w in (1, 2, 3)]
+    runs = [train(team, batches, net(np.float32), workers=w, engine=engine) for team in teams for w in (1, 2, 3)]
     for results, gradients, state in runs[1:]:
         assert results == runs[0][0]
         assert all(np.array_equal(a, b) for a, b in zip(gradients, runs[0][1], strict=True))
@@ -91,11 +95,12 @@ def test_same_bits_for_any_number_of_workers(rng):
 
 
 @pytest.mark.parametrize("team", TEAMS)
-def test_images_whose_labels_are_ignored_are_still_in_the_mean(team, rng):
+@pytest.mark.parametrize("engine", ENGINES)
+def test_images_whose_labels_are_ignored_are_still_in_the_mean(team, engine, rng):
     batches = [batch(rng, 12) for _ in range(3)]
     for _, y in batches:
         y[4:8] = -100  # the second part of three
-    assert_same(train(team, batches, workers=2), train("plain", batches))
+    assert_same(train(team, batches, workers=2, engine=engine), train("plain", batches))
 
 
 @pytest.mark.parametrize("team", TEAMS)
@@ -214,7 +219,7 @@ def test_a_layer_of_ones_own_meets_where_it_declares_to(team, rng):
 
 
 def test_auto_saves_itself_the_meetings():
-    for model, stages in ((net(), False), (LeNet(batch_norm=True), True)):
+    for model, stages in ((net(np.float64, CentredTogether()), False), (net(), True), (ResNet(), True)):
         with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1)) as step:
             assert (": stages, parts of " in step.description) == stages
             assert (step.strategy == "plain") != stages

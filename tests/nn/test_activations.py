@@ -8,7 +8,8 @@ from tinycnn import functional as F
 from tinycnn import init, nn, summary
 from tinycnn.autograd.tensor import Op
 from tinycnn.backend import array_module
-from tinycnn.execution.stages import UnsupportedModel, check_model, read_stages
+from tinycnn.execution.reading import check_model, read_stages
+from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.models import LeNet
 from tinycnn.nn.activations import ACTIVATIONS
 from tinycnn.nn.module import Declared, kinds

@@ -7,7 +7,8 @@ import numpy as np
 
 from tinycnn.backend import Array
 from tinycnn.execution.engines.stages.net import PartNet
-from tinycnn.execution.stages import STAGES, UnsupportedModel, read_stages
+from tinycnn.execution.reading import read_stages
+from tinycnn.execution.stages import STAGES, UnsupportedModel
 from tinycnn.nn import Module
 
 

@@ -56,7 +56,7 @@ def classifier(*layers, image, classes=5):
 
 
 conv, linear, maximum, average = nn.Conv2d, nn.Linear, nn.MaxPool2d, nn.AvgPool2d
-relu, sigmoid, tanh = nn.ReLU, nn.Sigmoid, nn.Tanh
+relu, sigmoid, tanh, residual = nn.ReLU, nn.Sigmoid, nn.Tanh, nn.Residual
 
 
 def norm(channels, **how):
@@ -108,6 +108,32 @@ LAYERS = {  # name: (image, layers); in each the gradient of an image is wanted 
         [conv(2, 3, 2), norm(3), average(2), relu(), norm(3), maximum(2), sigmoid()],
     ),
     "normalised by the batch always": ((2, 6, 5), [conv(2, 3, 2), norm(3, track_running_stats=False), relu()]),
+    "around": ((3, 6, 7), [residual(conv(3, 3, 3, padding=1), norm(3)), relu(), residual(conv(3, 3, 1)), tanh()]),
+    "around, halved": (
+        (2, 7, 6),
+        [
+            conv(2, 3, 2),
+            residual(conv(3, 4, 3, 2, 1), norm(4), relu(), conv(4, 4, 3, padding=1), shortcut=conv(3, 4, 1, 2)),
+            sigmoid(),
+            maximum(2),
+        ],
+    ),
+    "around sigmoids": (
+        (2, 6, 5),
+        [
+            conv(2, 3, 2),
+            sigmoid(),
+            residual(conv(3, 3, (3, 1), padding=(1, 0)), sigmoid()),
+            residual(conv(3, 2, 3, padding=1), tanh(), nn.Dropout(0.3), shortcut=conv(3, 2, (1, 5), padding=(0, 2))),
+            average(2),
+        ],
+    ),
+    "one way around another": (
+        (2, 5, 6),
+        [residual(norm(2), relu(), residual(conv(2, 2, 3, padding=1)), average(1), shortcut=norm(2)), sigmoid()],
+    ),
+    "nothing on either way": ((2, 4, 5), [residual(), sigmoid(), residual(shortcut=tanh()), nn.Identity(), relu()]),
+    "rows around": ((2, 3, 2), [nn.Flatten(), residual(linear(12, 12), sigmoid()), residual(linear(12, 12)), tanh()]),
     "dropout": (
         (2, 6, 5),
         [conv(2, 3, 2), sigmoid(), nn.Dropout(0.4), conv(3, 2, 3, padding=1), nn.Dropout(0), relu()],
@@ -279,12 +305,25 @@ class Doubled(nn.Module):
         return x * 2
 
 
+class Gated(nn.Residual):
+    def forward(self, x):
+        return self.body(x) * self.shortcut(x)
+
+
+def twice(layer):
+    return nn.Sequential(nn.Residual(layer, shortcut=nn.Sequential(layer)))
+
+
 REFUSED = {
     "layer 1 (Doubled()) has no fused kernel": nn.Sequential(nn.Linear(4, 3), Doubled()),
     "a Linear is not a Sequential": nn.Linear(4, 3),
     "the model ends in images, and the loss needs rows": nn.Sequential(nn.Conv2d(1, 2, 1)),
     "layer 1 (Linear(in_features=4": nn.Sequential(nn.Conv2d(1, 2, 1), nn.Linear(4, 3)),
     "layer 0 (Flatten(start_dim=2)) must have start_dim=1": nn.Sequential(nn.Flatten(2), nn.Linear(4, 3)),
+    "layer 0.body.1 (Doubled()) has no fused kernel": nn.Sequential(nn.Residual(nn.Linear(4, 4), Doubled())),
+    "layer 0 (Gated(": nn.Sequential(Gated(nn.Linear(4, 4))),
+    "layer 0 (Residual) has a Flatten in it": nn.Sequential(nn.Residual(nn.Flatten(), nn.Linear(4, 4))),
+    "layer 0.body.0 (Linear(in_features=4, out_features=4, bias=True)) shares its parameters": twice(nn.Linear(4, 4)),
 }
 
 
@@ -296,6 +335,13 @@ def test_refusals_name_the_layer_and_auto_takes_the_tape(text, model):
     assert str(caught.value).startswith(f"stages: {text}") and 'engine "tape" runs any model' in str(caught.value)
     with make_step(model, nn.CrossEntropyLoss(), optimizer, "threads", 1) as step:
         assert step.description.startswith(f"threads: tape, parts of 64 on 1 thread, not stages: {text}")
+
+
+def test_two_ways_that_do_not_meet_are_refused(rng):
+    model = nn.Sequential(nn.Residual(nn.Conv2d(1, 2, 3), shortcut=nn.Conv2d(1, 2, 1)), nn.Flatten(), nn.Linear(8, 3))
+    with make_step(model, cross_entropy, optim.SGD(model.parameters(), 0.1), "threads", 1, engine="stages") as step:
+        with pytest.raises(ValueError, match=r"layer 0 \(Residual\) gives \(2, 2, 2\), and its shortcut \(2, 4, 4\)"):
+            step(rng.random((2, 1, 4, 4), np.float32), np.zeros(2, int))
 
 
 def test_losses_of_ones_own_are_refused():

@@ -28,7 +28,8 @@ from tinycnn.execution.graph.sizes import (
     linear_cut,
     stage_sizes,
 )
-from tinycnn.execution.stages import Stage, Three, UnsupportedModel, read_stages, three
+from tinycnn.execution.reading import read_stages, three
+from tinycnn.execution.stages import Stage, Three, UnsupportedModel
 
 MAIN, BOOKS, WEIGHTS = BRANCHES = range(3)  # branches: the way up and down; which batch is next; gradients of weights
 STATE_BYTES = 56  # sizeof(State) in kernels/common.cuh

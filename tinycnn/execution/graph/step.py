@@ -9,8 +9,9 @@ from tinycnn.backend import Array, array_module, device_of, to_device
 from tinycnn.data import Batches
 from tinycnn.execution.graph.plan import Plan, check_classes
 from tinycnn.execution.graph.replay import Feed, Replay
+from tinycnn.execution.reading import check_model
 from tinycnn.execution.separable import Snapshot
-from tinycnn.execution.stages import UnsupportedModel, check_model
+from tinycnn.execution.stages import UnsupportedModel
 from tinycnn.execution.step import Course, Loss, Result, Step, Swept, check_batch
 from tinycnn.functional import cross_entropy
 from tinycnn.nn import CrossEntropyLoss, Linear, Module

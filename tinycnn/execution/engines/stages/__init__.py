@@ -17,8 +17,8 @@ are made anew for every batch, which is cheap, because a net has far fewer weigh
 Every stage is a plain function of its buffers, so that backward gives gradients of these weights, and the chain rule
 makes the parameters' of them: see `Conv.deposit`.
 
-Read in this order: values, activations, linear, pooling, tail, conv, norm, dropout, layer, head, net (all for one
-part), engine.
+Read in this order: values, activations, linear, pooling, tail, conv, norm, dropout, layer, chain, head, net (all
+for one part), engine.
 """
 
 from tinycnn.execution.engines.stages.engine import StagesEngine, check_stages

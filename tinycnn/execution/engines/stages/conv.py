@@ -62,7 +62,8 @@ class Conv(PartStage):
     """x (G*C, H, W, N) -> (O, OH, OW, N), or as many windows as its pooling has."""
 
     def __init__(self, stage: Stage, x: Values, frame: Two, scratch: Scratch) -> None:
-        self.x, self.weight, self.bias = x, stage.parameters["weight"], stage.parameters.get("bias")
+        self.x = x = x.within(stage.padding)
+        self.weight, self.bias = stage.parameters["weight"], stage.parameters.get("bias")
         self.owns = frozenset(map(id, stage.parameters.values()))
         self.activation = ACTIVATIONS[stage.activation]
         (O, C, KH, KW), G, (_, OH, OW), N = self.weight.shape, stage.groups, stage.sums, x.images

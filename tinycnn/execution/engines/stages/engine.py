@@ -12,8 +12,9 @@ from tinycnn.backend import Array
 from tinycnn.execution.engines.engine import MOST, counted
 from tinycnn.execution.engines.stages.head import Head
 from tinycnn.execution.engines.stages.net import PartNet
+from tinycnn.execution.reading import check_model, read_stages
 from tinycnn.execution.separable import Snapshot, meets
-from tinycnn.execution.stages import STAGES, UnsupportedModel, check_model, read_stages
+from tinycnn.execution.stages import STAGES, UnsupportedModel, each
 from tinycnn.execution.step import Loss
 from tinycnn.functional import cross_entropy
 from tinycnn.nn import CrossEntropyLoss, Module
@@ -56,7 +57,8 @@ class StagesEngine:
     def fitting(self, x: Array) -> int:
         """By the largest map of one image: parts of LeNet's 19 KB are best of 64, of 1 MB of 8 and more."""
         if (fitting := self.sizes.get(x.shape[1:])) is None:
-            largest = max(math.prod(stage.sums) for stage in read_stages(self.model, x.shape[1:], STAGES))
+            stages = each(read_stages(self.model, x.shape[1:], STAGES))
+            largest = max(math.prod(stage.sums) for stage in stages)
             images = CACHE // (largest * self.params[0].data.itemsize)
             fitting = min(MOST, max(FEW, images if images < 16 else round(images / 16) * 16))  # whole cache lines
             self.sizes[x.shape[1:]] = fitting

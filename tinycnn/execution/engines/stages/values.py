@@ -1,5 +1,6 @@
 """values: what lies between two stages: a buffer, and the affine map from its numbers to the values they stand for."""
 
+import copy
 import math
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,14 @@ class Values:
         self.rows[size] = 1
         self.framed = self.rows[:size].reshape(C, H + 2 * PH, W + 2 * PW, N)
         self.y = self.framed[:, PH : PH + H, PW : PW + W]
+
+    def within(self, frame: Two) -> "Values":
+        """The same numbers in a frame no wider than theirs, for a stage that pads less than another that reads them."""
+        (_, H, W), (PH, PW), (h, w) = self.shape, self.frame, frame
+        narrowed = copy.copy(self)
+        narrowed.frame = frame
+        narrowed.framed = self.framed[:, PH - h : PH + H + h, PW - w : PW + W + w]
+        return narrowed
 
 
 class Scratch:
