@@ -27,6 +27,12 @@ IN_SIGHT = """
     // no scrolling that is not needed: the browser then moves the mouse once more by itself, a little later
     if (box.top < 0 || box.bottom > floor) arguments[0].scrollIntoView({block: 'center'});
 """
+VISIBLE = """
+    const how = {opacityProperty: true, visibilityProperty: true};
+    const seen = (e) => e.checkVisibility(how) && [...e.getClientRects()].some((box) => box.width && box.height);
+    return [...document.querySelectorAll(arguments[0])]
+      .filter((e) => seen(e) && (arguments[1] === null || e.innerText.trim() === arguments[1]));
+"""
 NUMBERS = """
     const grid = arguments[0].grid;
     return Array.from({length: grid.rows}, (_, r) => Array.from({length: grid.cols}, (_, c) => grid.value(r, c)));
@@ -84,8 +90,7 @@ class Browser:
 
     def find(self, selector):
         """The elements of the open tab, or of the page around it, that can be seen."""
-        found = self.driver.find_elements("css selector", selector)
-        return [element for element in found if element.is_displayed()]
+        return self.js(VISIBLE, selector, None)
 
     def one(self, selector):
         found = self.find(selector)
@@ -93,7 +98,7 @@ class Browser:
         return found[0]
 
     def button(self, text):
-        found = [element for element in self.find("button") if element.text == text]
+        found = self.js(VISIBLE, "button", text)
         assert len(found) == 1, f"{len(found)} visible buttons {text}"
         return found[0]
 

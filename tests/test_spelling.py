@@ -12,7 +12,9 @@ import pytest
 from helpers import assert_close
 
 import tinycnn
+import tinycnn.utils.data
 from tinycnn import nn, spelling
+from tinycnn.elsewhere import INSTEAD
 
 TABLE = (Path(__file__).parents[1] / "examples" / "torch_spelling.md").read_text(encoding="utf-8")
 
@@ -84,9 +86,91 @@ def test_a_name_that_is_not_there_says_what_to_write(name, instead):
     assert str(caught.value).endswith(f"; write instead: {instead}")
 
 
+PLACES = {  # what the table calls them
+    "tinycnn": "torch", "Tensor": "X", "Module": "nn.Linear(2, 2)", "nn": "nn", "nn.functional": "nn.functional",
+    "nn.utils": "nn.utils", "optim": "torch.optim", "optim.lr_scheduler": "torch.optim.lr_scheduler",
+    "utils.data": "torch.utils.data",
+}  # fmt: skip
+
+
 def test_what_is_not_there_is_in_the_table_and_nowhere_else():
-    assert {name.removeprefix("torch.") for name, _ in rows("Not there")} == set(spelling.ELSEWHERE)
-    assert not set(spelling.ELSEWHERE) & set(vars(tinycnn))
+    names = [f"{PLACES[place]}.{name}" for place, names in INSTEAD.items() for name in names]
+    assert [name for name, _ in rows("Not there")] == names
+
+
+SAME = {  # what the table says to write instead, and what it is instead of; with what the words leave open
+    "-amax(-x, dim)": "torch.amin(x, dim)",
+    "-max(-x)": "torch.min(x)",
+    "x @ y": "torch.bmm(x[None], y[None])[0]",
+    "x.unsqueeze(1) * y": "torch.outer(x, y)",
+    "x != x": "torch.isnan(x)",
+    "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)": "torch.var(x, dim, correction=0)",
+    "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()": "torch.std(x, dim, correction=0)",
+    "(x ** 2).sum().sqrt()": "x.norm()",
+    "x != 0": "x.bool()",
+    "-(-x).amax(dim)": "x.amin(dim)",
+    "x.type(torch.uint8)": "x.abs().byte()",
+    "torch.cat([x] * 3, dim)": "x.repeat(1, 3)",
+    "x + torch.zeros((4, 3, 3))": "x.expand(4, 3, 3)",
+    "torch.tensor(numpy.sort(x.numpy()))": "x.sort()[0]",
+    "torch.tensor(x.numpy().cumsum(1))": "x.cumsum(1)",
+    "torch.tensor(numpy.triu(x.numpy()))": "torch.triu(x)",
+    "((x - y) ** 2).mean()": "torch.nn.functional.mse_loss(x, y)",
+    "torch.abs(x - y).mean()": "torch.nn.functional.l1_loss(x, y)",
+    "-(y * torch.log(p) + (1 - y) * torch.log(1 - p)).mean()": "torch.nn.functional.binary_cross_entropy(p, y)",
+    "x / (x ** 2).sum(1, keepdim=True).sqrt()": "torch.nn.functional.normalize(x)",
+    "torch.eye(4)[labels]": "torch.nn.functional.one_hot(labels, 4).float()",
+    "torch.nn.functional.cross_entropy(x, labels)": "torch.nn.functional.nll_loss(torch.log_softmax(x, 1), labels)",
+    "(x.reshape(1, 1, 3, 1, 3, 1) + torch.zeros((1, 1, 3, 2, 3, 2))).reshape(1, 1, 6, 6)": (
+        "torch.nn.functional.interpolate(x.reshape(1, 1, 3, 3), scale_factor=2)"
+    ),
+}
+
+
+@pytest.mark.parametrize(("ours", "theirs"), SAME.items(), ids=SAME)
+def test_what_to_write_instead_says_the_same(ours, theirs, rng):
+    torch = pytest.importorskip("torch", reason="to compare with")
+    x, y, p = (rng.random((3, 3)).astype(np.float32) for _ in range(3))
+    x, y = (x[0], y[0]) if "outer" in theirs else (x, y)
+    found = []
+    for package, code in ((tinycnn, ours), (torch, theirs)):
+        names = {"x": package.tensor(x), "y": package.tensor(y), "p": package.tensor(p), "dim": 1, "numpy": np}
+        names |= {"amax": package.amax, "max": package.max, "labels": package.tensor([2, 0, 1])}
+        found.append(as_numbers(eval(code, names | {"torch": package})))
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", ["RMSprop"])
+def test_the_nearest_optimizer_is_near(rule, rng):
+    """After some steps, when the correction of the first has worn off, both go equally far."""
+    torch = pytest.importorskip("torch", reason="to compare with")
+    start, gradients = rng.random(4), rng.random((900, 4))
+    ours, theirs = nn.Parameter(start.copy()), torch.nn.Parameter(torch.tensor(start.copy()))
+    rules = tinycnn.optim.Adam([ours], 1e-3, betas=(0, 0.99)), getattr(torch.optim, rule)([theirs], 1e-3)
+    for i, gradient in enumerate(gradients):
+        if i == 600:
+            before = ours.numpy().copy(), theirs.detach().numpy().copy()
+        ours.grad, theirs.grad = gradient.copy(), torch.tensor(gradient)
+        for optimizer in rules:
+            optimizer.step()
+    moved = ours.numpy() - before[0], theirs.detach().numpy() - before[1]
+    np.testing.assert_allclose(*moved, rtol=5e-3)
+
+
+def test_names_near_to_others_are_told():
+    with pytest.raises(AttributeError, match="tinycnn.nn has no 'Conv2D'; the nearest are Conv2d"):
+        nn.Conv2D  # noqa: B018
+    with pytest.raises(AttributeError, match="Tensor has no 'reshap'; the nearest are reshape"):
+        tinycnn.ones(2).reshap  # noqa: B018
+    with pytest.raises(AttributeError, match="Sequential has no 'children_'; the nearest are children, named_children"):
+        nn.Sequential().children_  # noqa: B018
+    assert not hasattr(tinycnn.ones(2), "__cuda_array_interface__")
+
+
+def test_an_activation_in_place_is_refused():
+    with pytest.raises(ValueError, match=r"ReLU: inplace is not there, got True; write ReLU\(\)"):
+        nn.ReLU(inplace=True)
+    assert nn.ReLU(inplace=False)(tinycnn.ones(1)).item() == 1
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ from tinycnn.autograd.tape import no_grad as no_grad
 from tinycnn.autograd.tensor import Parameter as Parameter
 from tinycnn.autograd.tensor import Tensor as Tensor
 from tinycnn.autograd.tensor import tensor as tensor
+from tinycnn.elsewhere import advice as advice
 from tinycnn.functional import abs, cat, clamp, log_softmax, relu, sigmoid, softmax, stack, tanh, where
 from tinycnn.grading import grade as grade
 from tinycnn.nn.summary import summary as summary
@@ -64,4 +65,4 @@ if not TYPE_CHECKING:  # a type checker would take it for a promise that every n
         """Names that are not here, many of them torch's: AttributeError says what to write instead."""
         if name in {module.name for module in pkgutil.iter_modules(globals()["__path__"])}:
             raise AttributeError(f"tinycnn.{name} is loaded when it is asked for; write import tinycnn.{name}")
-        raise AttributeError(spelling.advice(name, [*globals(), *__all__]))
+        raise AttributeError(advice("tinycnn", name, [*globals(), *__all__]))

@@ -4,10 +4,9 @@
 
 Makers of tensors first, then functions that are methods elsewhere, then what answers questions.  Random numbers come
 from a stream of their own, so that a tensor made in between changes no net: see `random.generator`.
-`ELSEWHERE` says what to write for names of torch's that are not here.
+elsewhere.py says what to write for names of torch's that are not here.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,9 +20,9 @@ from tinycnn.backend import DEVICES, Array, as_array
 
 __all__ = [
     "add", "allclose", "amax", "arange", "argmax", "as_tensor", "clone", "device", "div", "equal", "exp",
-    "eye", "float16", "float32", "float64", "from_numpy", "full", "int16", "int32", "int64", "int8", "is_tensor",
-    "linspace", "log", "matmul", "mean", "mm", "mul", "normal", "numel", "ones", "ones_like", "permute", "rand",
-    "randn", "reshape", "sqrt", "squeeze", "sub", "transpose", "uint8", "unsqueeze", "zeros", "zeros_like",
+    "eye", "flatten", "float16", "float32", "float64", "from_numpy", "full", "int16", "int32", "int64", "int8",
+    "is_tensor", "linspace", "log", "matmul", "mean", "mm", "mul", "normal", "numel", "ones", "ones_like", "permute",
+    "rand", "randn", "reshape", "sqrt", "squeeze", "sub", "transpose", "uint8", "unsqueeze", "zeros", "zeros_like",
 ]  # fmt: skip
 
 Size = int | Sequence[int]
@@ -149,6 +148,7 @@ def _function(name: str, method: str) -> Callable[..., Any]:
 
 
 amax, argmax, clone, exp = (_function(name, name) for name in ("amax", "argmax", "clone", "exp"))
+flatten = _function("flatten", "flatten")
 log, max, mean, numel, permute = (_function(name, name) for name in ("log", "max", "mean", "numel", "permute"))
 reshape, sqrt, squeeze, sum, t = (_function(name, name) for name in ("reshape", "sqrt", "squeeze", "sum", "t"))
 transpose, unsqueeze = _function("transpose", "transpose"), _function("unsqueeze", "unsqueeze")
@@ -180,31 +180,3 @@ def device(name: str) -> str:
             "CUDA_VISIBLE_DEVICES says which"
         )
     return DEVICES[name]
-
-
-ELSEWHERE = {  # torch's names that are not here -> what to write instead
-    "Size": "a tuple: shapes are tuples",
-    "amin": "-amax(-x, dim)",
-    "backends": "nothing: what is fastest is chosen by tinycnn.execution.make_step",
-    "bfloat16": "tinycnn.float32",
-    "compile": "nothing: tinycnn.execution.make_step takes the fastest way by itself",
-    "einsum": "matmul of reshaped tensors",
-    "empty": "tinycnn.zeros",
-    "gather": "x[range(len(x)), index]",
-    "jit": "nothing: tinycnn.execution.make_step takes the fastest way by itself",
-    "min": "-max(-x)",
-    "randint": "tinycnn.tensor(numpy.random.default_rng(seed).integers(low, high, size))",
-    "randperm": "tinycnn.tensor(numpy.random.default_rng(seed).permutation(n))",
-    "set_default_device": "device= of each function, or .to(device)",
-    "set_default_dtype": "dtype= of each function, or .double()",
-    "std": "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim).sqrt()",
-    "var": "((x - x.mean(dim, keepdim=True)) ** 2).mean(dim)",
-}
-
-
-def advice(name: str, known: Sequence[str]) -> str:
-    """What to say to somebody who asks tinycnn for a name that it has not: what to write instead, or the nearest."""
-    if name in ELSEWHERE:
-        return f"tinycnn has no {name!r}; write instead: {ELSEWHERE[name]}"
-    near = difflib.get_close_matches(name, known, 3)
-    return f"tinycnn has no {name!r}" + (f"; the nearest are {', '.join(near)}" if near else "")

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
 from tinycnn.autograd.arguments import NUMERIC, axes, common_dtype, ints, numeric, operand_dtype
+from tinycnn.autograd.spelled import Spelled
 from tinycnn.autograd.tape import Context, Leaf, Node, is_grad_enabled, run_backward, written_to
 from tinycnn.backend import DEVICES, Array, array_module, as_array, device_of, to_device, to_numpy
 
@@ -97,7 +98,7 @@ class _Ufuncs:
         )
 
 
-class Tensor:
+class Tensor(Spelled):
     """A NumPy or CuPy array (`data`) with a gradient (`grad`) and a memory of how it was made (`grad_fn`).
 
     Shapes, names and meanings are PyTorch's.  A tensor made by `tinycnn.tensor` is a leaf: after `backward()`

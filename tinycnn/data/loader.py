@@ -37,7 +37,7 @@ class DataLoader:
         loader = DataLoader(FashionMNIST(train=True), batch_size=256, shuffle=True)
 
     `batches` is what the engine trains on.  The order follows from the seed, manual_seed's unless given, and from the
-    epoch's number.  num_workers is accepted and of no use: all is in memory, and no worker could be faster.
+    epoch's number.  num_workers and pin_memory are accepted and of no use: all is in memory, and none could be faster.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class DataLoader:
         num_workers: int = 0,
         drop_last: bool = False,
         seed: int | None = None,
+        pin_memory: bool = False,
     ) -> None:
         if not hasattr(dataset, "images") or not hasattr(dataset, "labels"):
             raise TypeError(

@@ -28,6 +28,11 @@ class Activation(Module):
 
     function: ClassVar[Any]  # a static method: Tensor -> Tensor
 
+    def __init__(self, inplace: bool = False) -> None:
+        if inplace:
+            name = type(self).__name__
+            raise ValueError(f"{name}: inplace is not there, got {inplace!r}; write {name}(): the numbers are the same")
+
     def __init_subclass__(
         cls, function: Callable[..., Tensor] | None = None, gain: float | None = None, **declared: Any
     ) -> None:

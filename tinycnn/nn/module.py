@@ -21,9 +21,11 @@ from numpy.typing import DTypeLike
 from tinycnn.autograd.arguments import numeric
 from tinycnn.autograd.tensor import Parameter, Tensor
 from tinycnn.backend import DEVICES, Array, device_of, to_device
+from tinycnn.elsewhere import Advising
 from tinycnn.nn.state import KeysLeft, fitting
 
 Self = TypeVar("Self", bound="Module")  # typing.Self is newer than Python 3.10
+See = Callable[[str, "Module", Tensor, Tensor], None]  # what looks on: at a layer, its name, x and y
 
 
 class Declared(NamedTuple):
@@ -67,7 +69,7 @@ def _held(value: object) -> list[object]:
     return [item for item in inside if isinstance(item, (Module, Parameter))]
 
 
-class Module:
+class Module(Advising, place="Module"):
     """A function with parameters: a layer, or a net of layers.  Subclasses define `forward`.
 
     Names, state_dict keys and the looks of print(module) are torch.nn.Module's.  What else is asked about a layer, its
@@ -194,9 +196,7 @@ class Module:
                 module.training = training
 
     @contextmanager
-    def watching(
-        self, see: Callable[[str, "Module", Tensor, Tensor], None], besides: type["Module"] | tuple[()] = ()
-    ) -> Iterator[None]:
+    def watching(self, see: See, besides: type["Module"] | tuple[()] = ()) -> Iterator[None]:
         """Within this block every layer calls see(its name, the layer, x, y) when it has made y of x.
 
         A layer is a module that has no modules inside; `besides` is a kind that is watched although it has.
@@ -286,12 +286,7 @@ class Module:
         return f"{type(self).__name__}(\n  " + inside.replace("\n", "\n  ") + "\n)"
 
 
-def _seen(
-    name: str,
-    layer: Module,
-    forward: Callable[[Tensor], Tensor],
-    see: Callable[[str, Module, Tensor, Tensor], None],
-) -> Callable[[Tensor], Tensor]:
+def _seen(name: str, layer: Module, forward: Callable[[Tensor], Tensor], see: See) -> Callable[[Tensor], Tensor]:
     def seen(x: Tensor) -> Tensor:
         y = forward(x)
         see(name, layer, x, y)

@@ -1,12 +1,14 @@
 """utils: what is done to gradients between backward and step."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from tinycnn.autograd.arguments import number
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import array_module
+from tinycnn.elsewhere import advice
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
@@ -26,3 +28,10 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> T
     for g in gradients:
         g *= share.astype(g.dtype)
     return Tensor(norm)
+
+
+if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
+
+    def __getattr__(name: str) -> NoReturn:
+        """AttributeError for a name that is not here: what to write instead."""
+        raise AttributeError(advice("nn.utils", name, ["clip_grad_norm_"]))

@@ -3,6 +3,9 @@
 Read in this order: sgd, optimizer (what all share), adam, lr_scheduler, averaging.
 """
 
+from typing import TYPE_CHECKING, NoReturn
+
+from tinycnn.elsewhere import advice
 from tinycnn.optim.adam import Adam, AdamW
 from tinycnn.optim.averaging import AveragedModel
 from tinycnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
@@ -21,3 +24,10 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
+
+    def __getattr__(name: str) -> NoReturn:
+        """AttributeError for a name that is not here: what to write instead."""
+        raise AttributeError(advice("optim", name, __all__))

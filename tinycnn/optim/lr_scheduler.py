@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from tinycnn.autograd.arguments import choice, count, number
+from tinycnn.elsewhere import advice
 from tinycnn.optim.optimizer import Optimizer
 
 
@@ -30,6 +31,10 @@ class Schedule:
         self._follow()
         self.last_epoch += 1
         self._set()
+
+    def get_last_lr(self) -> list[float]:
+        """The learning rate of each of the optimiser's groups, as it is now."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def _set(self) -> None:
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
@@ -243,3 +248,10 @@ class OneCycleLR(Schedule):
                     group["betas"] = (momentum, group["betas"][1])
                 else:
                     group["momentum"] = momentum
+
+
+if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
+
+    def __getattr__(name: str) -> NoReturn:
+        """AttributeError for a name that is not here: what to write instead."""
+        raise AttributeError(advice("optim.lr_scheduler", name, globals()))

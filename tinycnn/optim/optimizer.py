@@ -79,10 +79,13 @@ class Optimizer:
         self.buffers[name][i] = v
         return v
 
-    def zero_grad(self) -> None:
-        """Forget all gradients, so that the next backward starts from nothing."""
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, so that the next backward starts from nothing; or, unless set_to_none, from zeros."""
         for p in self.params:
-            p.grad = None
+            if set_to_none:
+                p.grad = None
+            elif p.grad is not None:
+                p.grad.zero_()
 
     def state_dict(self) -> dict[str, Any]:
         """The options (those of a second group as "1.lr"), and "momentum_buffer.0", ... or what else is remembered:
