@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tinycnn.backend import cupy_problem
+from tinycnn.data import Silhouettes, datasets
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's background jobs: tests send Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -19,6 +20,22 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in a shell's backgro
 def rng(request):
     """Random numbers that are the same at every run of one test, and differ between tests."""
     return np.random.default_rng(zlib.crc32(request.node.nodeid.encode()))
+
+
+class Drawn(Silhouettes):
+    """The generated images, drawn once for all tests, which may not write to them: it takes seconds."""
+
+    known = {}
+
+    def __init__(self, *how, **options):
+        if (key := (how, *options.items())) not in self.known:
+            super().__init__(*how, **options)
+            self.images.flags.writeable = self.labels.flags.writeable = False
+            self.known[key] = dict(vars(self))
+        vars(self).update(self.known[key])
+
+
+datasets.Silhouettes = Drawn  # what load() makes
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,10 @@ FILES = sorted(path for path in ROOT.rglob("*.py"))
 # From the ground up: a file may import from the layers before its own, and from its own module or package.
 LAYERS = [
     {"files"},  # writing them
-    {"geometry"},  # sizes and shapes of layers, in numbers alone
+    {
+        "geometry",
+        "elsewhere",
+    },  # sizes and shapes of layers, in numbers alone; what to write instead of what is not here
     {"backend"},
     {"autograd", "cuda"},
     {"random", "whole"},

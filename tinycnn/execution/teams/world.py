@@ -31,6 +31,7 @@ USUAL_PATIENCE = 50.0
 START = 300.0  # seconds within which all ranks must have started, and have their data
 SPIN, PAUSE = 1e-3, 1e-4  # seconds to look again and again before going to sleep, and to sleep between two looks
 GRACE = 5.0  # seconds that rank 0 has to speak first of an error that all ranks meet
+PASSED_ON = 0.5  # seconds in which the launcher shows what was printed, before it ends the job
 TO_INSTALL = 'pip install "tinycnn[mpi]", and an MPI: the system\'s, or pip install mpich'
 
 
@@ -190,6 +191,7 @@ class World:
         time.sleep(min(GRACE, self.patience / 4))
         text = "" if interrupted else "".join(traceback.format_exception(error))
         print(f"{self.name(self.rank)} cannot go on:\n{text}", end="", file=sys.stderr, flush=True)
+        time.sleep(PASSED_ON)
         self.mpi.COMM_WORLD.Abort(status)
 
     def _hook(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
