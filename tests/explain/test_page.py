@@ -199,6 +199,7 @@ def test_size_is_kept_by_leaving_out_the_least_important_first(page, rng, tmp_pa
     least = smallest(lambda limit: page(found, max_mb=limit / 1e6), size)
     assert all(name in least.data["arrays"] for name in (first["out"], least.data["samples"][0]["x"]))
     assert second["grad_out"] not in least.data["arrays"]
+    assert len(least.data["samples"]) == 1  # there is no second image where nothing of it is in the page
 
 
 def smallest(page, most):

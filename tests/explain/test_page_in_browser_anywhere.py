@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tinycnn import explain, manual_seed
+from tinycnn.models import LeNet
 from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, Tanh
 
 pytestmark = pytest.mark.browser
@@ -315,6 +317,40 @@ def test_other_nets(kind, quiet, tmp_path, rng):
     for name in TABS:
         quiet.one(f"#tab-{name}").click()
         assert quiet.one("h2.question").text
+
+
+def data_of(path):
+    """What the page holds."""
+    return json.loads(re.search(r'id="trace">(.*?)</script>', path.read_text(encoding="utf-8"), re.S)[1])
+
+
+def wide():
+    """The weights of its second convolution are the largest array that it has."""
+    return Sequential(Conv2d(1, 64, 3, stride=3), ReLU(), Conv2d(64, 64, 3, stride=3), Flatten(), Linear(576, 10))
+
+
+LEFT_OUT = [(LeNet, "all", 2), (wide, "gradients", 1)]
+
+
+@pytest.mark.parametrize(("make", "what", "image"), LEFT_OUT)
+def test_every_tab_opens_whatever_was_left_out(make, what, image, quiet, tmp_path, garments):
+    """Of two images: all of the second, then of the first what is not its outputs, and the large weights."""
+    manual_seed(1)
+    net, path = make(), tmp_path / "page.html"
+    traces = [explain.trace(net, garments.images[k : k + 1], garments.labels[k : k + 1]) for k in range(2)]
+    limit = explain.report(traces, path).stat().st_size
+    while [what, image] not in [[part, number] for part, _, number in data_of(path)["left_out"]]:
+        limit -= 300_000
+        explain.report(traces, path, max_mb=limit / 1e6)
+    data = data_of(path)
+    assert len(data["samples"]) == 1
+    quiet.open(path, "tab=slide&img=1&src=conv2")
+    assert quiet.js("return document.documentElement.dataset.selfcheck") == "pass"
+    units = ["conv1:0.3.3", "conv2:0.1.1", f"{data['model']['layers'][-1]['label']}:3"]
+    states = [f"tab={name}" for name in TABS] + [f"tab=backward&part={part}&src=conv2" for part in (2, 3, 4)]
+    for state in states + [f"tab=network&unit={unit}" for unit in units]:
+        quiet.open(path, f"{state}&img=1")
+        assert quiet.one("h2.question").text, state
 
 
 def test_a_layer_that_the_browser_does_not_know(quiet, tmp_path, rng):

@@ -97,6 +97,7 @@ def render(data: dict[str, Any], arrays: Arrays, max_mb: float, language: str) -
     template = _text(STATIC / "page.html")
     rest = sum(len(part.encode()) for part in (template, *parts.values(), parts["title"], _json(data))) + LIST
     data["arrays"], data["left_out"] = arrays.within(int(max_mb * 1e6) - rest)
+    data["samples"] = [sample for sample in data["samples"] if sample["x"] in data["arrays"]]
     parts["data"] = _json(data)
     return re.sub(r"\[\[(\w+)\]\]", lambda marker: parts[marker[1]], template)
 

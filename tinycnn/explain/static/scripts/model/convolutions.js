@@ -8,9 +8,9 @@ import { scatter, weightGradient } from "./gradients.js";
 import { arraysOf, gradInputOf, inputOf } from "./samples.js";
 import { twin } from "./twin.js";
 
-/** The convolutions that tabs can show: the toy, and every convolution of the model. */
+/** The convolutions that tabs can show: the toy, and every convolution of the model whose weights are in the page. */
 export function sources() {
-  const layers = DATA.model ? DATA.model.layers.filter((layer) => layer.kind === "conv2d") : [];
+  const layers = DATA.model ? DATA.model.layers.filter((layer) => layer.kind === "conv2d" && values(layer.w)) : [];
   return ["toy", ...layers.map((layer) => layer.label)];
 }
 
@@ -45,7 +45,7 @@ export function toyConv(of) {
 export function modelConv(label, img) {
   const layer = DATA.model?.layers.find((l) => l.label === label && l.kind === "conv2d");
   const sample = DATA.samples?.[img] ?? DATA.samples?.[0];
-  if (!layer || !sample) return null;
+  if (!layer || !values(layer.w) || !sample) return null;
   return remembered(
     `${label} ${img}`,
     () =>

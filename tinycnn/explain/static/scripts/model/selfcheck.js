@@ -130,8 +130,8 @@ function* checkSample(sample, img, note) {
         words("check.rows.layer", { name, layer: layer.label }),
         difference(twin.layer(layer, inputOf(sample, layer.label)).data, out),
       );
-    if (layer.kind === "conv2d")
-      yield* checkConv(modelConv(layer.label, img), words("check.rows.layer", { name, layer: layer.label }), note);
+    const conv = modelConv(layer.label, img);
+    if (conv) yield* checkConv(conv, words("check.rows.layer", { name, layer: layer.label }), note);
   }
   if (unknownLayer) return;
   const last = DATA.model.layers.at(-1).label;

@@ -110,7 +110,7 @@ export const twin = {
       (layer) =>
         (!(layer.kind in twin.each) &&
           !["flatten", "conv2d", "linear", "avg_pool2d", "max_pool2d"].includes(layer.kind)) ||
-        (layer.kind in { conv2d: 1, linear: 1 } && !layer.w),
+        (layer.kind in { conv2d: 1, linear: 1 } && !values(layer.w)),
     );
   },
 

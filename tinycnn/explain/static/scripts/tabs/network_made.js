@@ -17,10 +17,11 @@ export function madeOf({ layer, index }) {
   const sample = currentSample();
   const [x, y] = [inputOf(sample, layer.label), values(sample.layers[layer.label].out)];
   const place = index.reduce((total, k, axis) => total + k * y.strides[axis], 0);
+  if (layer.w && !values(layer.w)) return null; // they were left out of the page
   if (layer.kind === "conv2d" && index.length === 3) return inSlide(layer, index);
   if (layer.kind.endsWith("pool2d")) return poolOf(layer, x, place, y.data[place]);
   if (layer.kind in twin.slope && layer.kind !== "dropout") return curveOf(layer.kind, x.data[place], y.data[place]);
-  if (layer.kind !== "linear" || !layer.w) return null;
+  if (layer.kind !== "linear") return null;
   return [termsOf(layer, x, place), layer === DATA.model.layers.at(-1) && softmaxOf(y, place)];
 }
 
