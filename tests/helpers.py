@@ -1,5 +1,8 @@
 """What several tests need: tensors from a generator, and comparisons that name what differs."""
 
+import ast
+import inspect
+
 import numpy as np
 import pytest
 
@@ -40,3 +43,14 @@ def assert_agrees_with_torch(ours, theirs, inputs, rng, rtol=1e-12, atol=1e-12):
     for t, twin in zip(inputs, twins, strict=True):
         if t.requires_grad:
             assert_close(t.grad, twin.grad, rtol, atol)
+
+
+def long_texts(module, least=30):
+    """The texts of a module's code, in words for people; docstrings do not count, nor what arguments are called."""
+    tree = ast.parse(inspect.getsource(module))
+    scopes = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    docstrings = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, scopes)}
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    found = sorted(text for text in texts - docstrings if len(text) >= least and not text.startswith("of ("))
+    assert found, f"{module.__name__} says nothing"
+    return found

@@ -31,6 +31,7 @@ LAYERS = [
     {"optim", "data"},
     {"models", "utils"},
     {"grading"},
+    {"check"},
     {""},  # tinycnn/__init__.py gathers the public names; what is above may import it
     {"execution"},
     {"checkpoint", "thorough"},

@@ -46,7 +46,8 @@ assert by_hand.tolist() == [[19, 25], [37, 43]]
 
 # %% [markdown]
 # The engine works on many images with many channels at once, so its arrays have four axes: (images, channels, height,
-# width).  Ours is one image with one channel.
+# width).  A channel is one grid of numbers: a grey image has one, a coloured one has three.  Ours is one image with one
+# channel.
 
 
 # %%
@@ -75,6 +76,9 @@ print("edges:", edges[0].astype(int).tolist(), "<- +7 where the step up is, -5 w
 assert edges[0].tolist() == [0, 0, 7, 0, 0, -5, 0]
 
 # %% [markdown]
+# The kernel is the same at every place: two numbers serve the whole row, however long it is.  They are *shared*.  So an
+# edge is found wherever it stands, and a convolution needs few numbers.
+#
 # The same idea with a little smoothing is Sobel's kernel from 1968.  On a garment it draws the outline:
 
 # %%
@@ -108,6 +112,44 @@ assert turned.tolist() == [[5, 11], [23, 29]]  # 0*3 + 1*2 + 3*1 + 4*0 = 5, and 
 # %% [markdown]
 # ## Exercise
 #
-# Find a 2x2 kernel that answers 0 on `flat`, on `row` repeated downwards *and* on its transpose, but not on a
-# checkerboard of zeros and ones.  Check it with `conv`.  (Hint: what is left when you take the difference of
-# differences?)
+# Cells that begin with `# your code` are yours: put something of your own in place of the three dots.  The check says
+# whether it is right, and if it is not, what to look at again.  An answer follows each of them.
+#
+# First by hand.  What are the four sums?
+#
+#     image     kernel
+#     1 0 2     1  2
+#     3 1 0     0 -1
+#     0 2 4
+
+# %%
+# your code
+sums = ...  # [[top left, top right], [bottom left, bottom right]]
+print(tinycnn.check.lesson1_by_hand(sums))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+sums = [[0, 4], [3, -3]]  # 1*1 + 0*2 + 3*0 - 1*1 = 0, and so on
+verdict = tinycnn.check.lesson1_by_hand(sums)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# Then find a 2x2 kernel that answers 0 on `flat`, on `row` repeated downwards *and* on its transpose, but not on a
+# checkerboard of zeros and ones.  (What is left when you take the difference of differences?)
+
+# %%
+# your code
+kernel = ...  # [[top left, top right], [bottom left, bottom right]]
+print(tinycnn.check.lesson1(kernel))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+kernel = np.array([[1.0, -1], [-1, 1]])  # right less left in the row below, less the same in the row above
+verdict = tinycnn.check.lesson1(kernel)
+print(verdict)
+assert verdict.passed

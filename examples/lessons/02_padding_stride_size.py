@@ -26,12 +26,13 @@ assert (places(6, 3), places(6, 3, stride=2)) == (4, 2)
 # %% [markdown]
 # ## The formula
 #
-# The window's first pixel can be at 0, s, 2s, ... as long as the last one, k - 1 further on, is still inside.  With p
-# pixels of padding on *both* sides, that makes
+# The window's first pixel can be at 0, s, 2s, ... as long as the last one, k - 1 further on, is still inside.  So with
+# s = 1 there are k - 1 places fewer than pixels: that is why the output is smaller than the image.  *Padding* is a
+# frame of zeros around the image, in which windows may begin and end, too.  With p pixels of it on *both* sides:
 #
-#     floor((n + 2p - k) / s) + 1
+#     floor((n + 2p - k) / s) + 1  places
 #
-# places.  LeNet's first convolution, 5x5 on 28 pixels with padding 2, keeps the size: (28 + 4 - 5) / 1 + 1 = 28.
+# LeNet's first convolution, 5x5 on 28 pixels with padding 2, keeps the size: (28 + 4 - 5) / 1 + 1 = 28.
 
 # %%
 for n, k, s, p in [(6, 3, 1, 0), (6, 3, 2, 0), (6, 3, 1, 1), (28, 5, 1, 2), (14, 5, 1, 0), (28, 2, 2, 0)]:
@@ -84,6 +85,50 @@ if figures.can_draw():
 # %% [markdown]
 # ## Exercise
 #
-# An image has 224 pixels a side.  Find kernel, stride and padding that make 112 of them without dropping any pixel.
-# Then change `use_count` so that it takes a dilation (the window's pixels then stand `dilation` apart), and find a
-# stride and a dilation for which some pixel *in the middle* is never used.
+# An image has 224 pixels a side.  Find kernel, stride and padding that make 112 of them without leaving out any pixel.
+
+# %%
+# your code
+kernel, stride, padding = ..., ..., ...
+print(tinycnn.check.lesson2_halves(kernel, stride, padding))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+kernel, stride, padding = 3, 2, 1  # 2, 2, 0 and 4, 2, 1 do as well
+verdict = tinycnn.check.lesson2_halves(kernel, stride, padding)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# With a *dilation* d the pixels of a window stand d apart: a window of 3 with dilation 2 takes the pixels 0, 2 and 4.
+# How many windows are there now?
+
+
+# %%
+# your code
+def size(n, k, stride, padding, dilation):
+    """How many windows fit along an axis of n pixels."""
+    ...
+
+
+print(tinycnn.check.lesson2(size))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def size(n, k, stride, padding, dilation):
+    reach = dilation * (k - 1) + 1  # pixels from a window's first to its last
+    return (n + 2 * padding - reach) // stride + 1
+
+
+verdict = tinycnn.check.lesson2(size)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: let `use_count` take a dilation, and find a stride and a dilation for which some pixel *in the middle* is
+# never used.

@@ -85,5 +85,55 @@ assert np.allclose(conv, matrix)
 # %% [markdown]
 # ## Exercise
 #
-# `Conv2d(6, 12, 5, groups=6)` lets every filter see one channel only.  Predict its weight's shape and count its
-# numbers, then check.  Which channel do filters 0, 1 and 2 see?  Set one channel of `images` to zero to find out.
+# Write one output map yourself: slide over all channels at once, with the filter's bias, and without the engine.
+
+
+# %%
+# your code
+def one_map(x, w, b):
+    """The map (OH, OW) that a filter w (C, KH, KW) with bias b, a number, makes of x (C, H, W)."""
+    ...
+
+
+print(tinycnn.check.lesson3(one_map))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def one_map(x, w, b):
+    (H, W), (KH, KW) = x.shape[1:], w.shape[1:]
+    y = np.empty((H - KH + 1, W - KW + 1))
+    for i in range(H - KH + 1):
+        for j in range(W - KW + 1):
+            y[i, j] = (x[:, i : i + KH, j : j + KW] * w).sum() + b  # over all channels, and the bias once
+    return y
+
+
+verdict = tinycnn.check.lesson3(one_map)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# `Conv2d(6, 12, 5, groups=6)` lets every filter see one channel only.  Predict its weight's shape, and how many numbers
+# it learns, biases included.
+
+# %%
+# your code
+shape, numbers = ..., ...
+print(tinycnn.check.lesson3_weight(shape, numbers))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+grouped = Conv2d(6, 12, 5, groups=6)
+shape, numbers = grouped.weight.shape, sum(p.numel() for p in grouped.parameters())
+print(shape, numbers)
+verdict = tinycnn.check.lesson3_weight(shape, numbers)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: which channel do its filters 0, 1 and 2 see?  Set one channel of `images` to zero to find out.

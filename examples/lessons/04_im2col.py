@@ -105,5 +105,35 @@ if figures.can_draw():
 # %% [markdown]
 # ## Exercise
 #
-# Write `im2col` without its loops over i and j: loop over the kernel's taps (u, v) instead, and copy a whole
-# shifted image at a time.  Then add a stride.  Compare with the function above on a non-square image.
+# Write `im2col` without its loops over i and j: loop over the channels and the kernel's taps (u, v) instead, and copy a
+# whole shifted image at a time.  With a stride S, the windows are S pixels apart.
+
+
+# %%
+# your code
+def by_taps(x, KH, KW, S):
+    """Every window of x (C, H, W) as a column, S pixels apart: (C*KH*KW, OH*OW)."""
+    ...
+
+
+print(tinycnn.check.lesson4(by_taps))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def by_taps(x, KH, KW, S):
+    C, H, W = x.shape
+    OH, OW = (H - KH) // S + 1, (W - KW) // S + 1
+    cols = np.empty((C, KH, KW, OH, OW), x.dtype)
+    for u in range(KH):
+        for v in range(KW):
+            cols[:, u, v] = x[:, u : u + S * OH : S, v : v + S * OW : S]  # all channels at once
+    return cols.reshape(C * KH * KW, OH * OW)
+
+
+assert np.array_equal(by_taps(x, 5, 5, 1), im2col(x, 5, 5))
+verdict = tinycnn.check.lesson4(by_taps)
+print(verdict)
+assert verdict.passed

@@ -57,7 +57,8 @@ assert (together, apart) == (1, 2)
 # ## What it gains: where exactly does not matter so much
 #
 # Shift a garment by one pixel, and measure the difference of the two pictures: it is nearly half as large as the
-# picture itself.  Each pooling leaves less of it, so what follows sees more nearly the same thing.
+# picture itself.  Each pooling leaves less of it, so what follows sees more nearly the same thing.  Pooling keeps that
+# a pattern is there, and how strongly; what it gives up is where exactly.
 
 
 # %%
@@ -88,5 +89,57 @@ if figures.can_draw():
 # %% [markdown]
 # ## Exercise
 #
-# Minimum pooling needs no new operation: write it with `F.max_pool2d` and two minus signs.  Then predict how much a
-# shift by one pixel changes it, pooled once and twice, and let `change` tell you.
+# Write mean pooling of 2x2 pixels yourself, with NumPy alone.
+
+
+# %%
+# your code
+def mean_pool(x):
+    """The means of every 2x2 pixels of x (C, H, W), whose sides are even: (C, H/2, W/2)."""
+    ...
+
+
+print(tinycnn.check.lesson5_mean(mean_pool))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def mean_pool(x):
+    C, H, W = x.shape
+    return x.reshape(C, H // 2, 2, W // 2, 2).mean(axis=(2, 4))
+
+
+verdict = tinycnn.check.lesson5_mean(mean_pool)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# Minimum pooling needs no new operation: write it with `F.max_pool2d` and two minus signs.
+
+
+# %%
+# your code
+def min_pool(x, k):
+    """The least of every k x k pixels of a tensor x (N, C, H, W): (N, C, H/k, W/k)."""
+    ...
+
+
+print(tinycnn.check.lesson5(min_pool))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def min_pool(x, k):
+    return -F.max_pool2d(-x, k)
+
+
+verdict = tinycnn.check.lesson5(min_pool)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: predict how much a shift by one pixel changes it, pooled once and twice, and let `change` tell you.

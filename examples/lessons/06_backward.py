@@ -88,6 +88,40 @@ print(f"as matrices: im2col {matrix.shape}, col2im {transposed.shape}: transpose
 assert np.array_equal(matrix.T, transposed)
 
 # %% [markdown]
+# ## The gradient of one weight, by hand
+#
+# The *gradient* of a number says how much the loss grows when the number grows a little: its slope.  Take the image and
+# the kernel of lesson 1, and let the loss have the slopes dy by the four outputs:
+#
+#     image     kernel     y         dy
+#     0 1 2     0 1        19 25     1  0
+#     3 4 5     2 3        37 43     0 -2
+#     6 7 8
+#
+# How does the kernel's top left weight get its gradient?  It was used in all four windows, on the pixels 0, 1, 3 and 4.
+# If it grows by a little, each output grows by its own pixel times as much, and the loss by that times the output's
+# slope.  Every place has a share, and the shares add up:
+#
+#     0*1 + 1*0 + 3*0 + 4*(-2)  =  -8
+
+# %%
+image, kernel = np.arange(9.0).reshape(1, 1, 3, 3), np.arange(4.0).reshape(1, 1, 2, 2)
+slopes = np.array([[1.0, 0], [0, -2]])
+
+
+def loss(first_weight):
+    """A loss that has these slopes: the outputs, each times its own."""
+    changed = kernel.copy()
+    changed[0, 0, 0, 0] = first_weight
+    return float((F.conv2d(tinycnn.tensor(image), tinycnn.tensor(changed)).numpy() * slopes).sum())
+
+
+measured = (loss(1e-3) - loss(-1e-3)) / 2e-3  # the weight is 0: a little more, a little less
+shares = image[0, 0, :2, :2] * slopes  # the pixels that it met, times the slopes
+print(f"the sum of the shares is {shares.sum():.0f}, measured it is {measured:.3f}")
+assert abs(measured - shares.sum()) < 1e-9 and shares.sum() == -8
+
+# %% [markdown]
 # ## The whole backward, in three lines
 #
 # Forward was  y = w @ cols + b,  with y (O, places), w (O, taps), cols (taps, places).  Given dy, the loss's slope
@@ -138,5 +172,52 @@ assert image.grad.numpy()[0, 0].tolist() == [[0, 0, 0, 0], [0, 1, 1, 0], [0, 0, 
 # %% [markdown]
 # ## Exercise
 #
-# For which stride is col2im(im2col(x)) = x, whatever x is?  What must be true of the image's size?  In that one
-# case the transpose *is* the inverse.  Check both with `np.array_equal`.
+# The three lines are for one image.  Write dw and db for a batch, with `im2col` from above.
+
+
+# %%
+# your code
+def weight_gradients(x, w, dy, S):
+    """dw and db: x (N, C, H, W), w (O, C, KH, KW), dy (N, O, OH, OW), the stride S; no padding."""
+    ...
+
+
+print(tinycnn.check.lesson6(weight_gradients))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def weight_gradients(x, w, dy, S):
+    dw, db = np.zeros_like(w), np.zeros(len(w))
+    for image, slopes in zip(x, dy, strict=True):
+        dy2d = slopes.reshape(len(w), -1)  # (O, places)
+        dw += (dy2d @ im2col(image, *w.shape[2:], S).T).reshape(w.shape)
+        db += dy2d.sum(axis=1)
+    return dw, db
+
+
+verdict = tinycnn.check.lesson6(weight_gradients)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# With windows of 3x3: for which stride is col2im(im2col(x)) = x, whatever x is?  Name an image's height and width, too.
+# In that one case the transpose *is* the inverse.
+
+# %%
+# your code
+stride, height, width = ..., ..., ...
+print(tinycnn.check.lesson6_inverse(stride, height, width))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+stride, height, width = 3, 6, 9  # windows side by side, and nothing left over
+x = rng.integers(-9, 10, (1, height, width)).astype(float)
+assert np.array_equal(col2im(im2col(x, 3, 3, stride), x.shape, 3, 3, stride), x)
+verdict = tinycnn.check.lesson6_inverse(stride, height, width)
+print(verdict)
+assert verdict.passed

@@ -124,5 +124,41 @@ print("repaired: gradcheck passes")
 # %% [markdown]
 # ## Exercise
 #
-# Write `Absolute`, with forward |x|, and check it at the numbers above; then at 0.  What does gradcheck say there,
-# and who is right?
+# Write an operation whose forward is |x|, with its backward.
+
+
+# %%
+# your code
+class Absolute(Op, name="absolute"):
+    @staticmethod
+    def forward(ctx, x): ...
+
+    @staticmethod
+    def backward(ctx, dy): ...
+
+
+print(tinycnn.check.lesson7(Absolute))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+class Absolute(Op, name="absolute"):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save(sign=np.sign(x))
+        return np.abs(x)
+
+    @staticmethod
+    def backward(ctx, dy):
+        return ctx.sign * dy
+
+
+assert gradcheck(Absolute.apply, x)
+verdict = tinycnn.check.lesson7(Absolute)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: what does gradcheck say of it at 0, and who is right?

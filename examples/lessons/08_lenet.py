@@ -46,7 +46,9 @@ assert abs(trace.loss - math.log(10)) < 0.5
 # %% [markdown]
 # ## Why sigmoids learn slowly
 #
-# The slope of a sigmoid is 1/4 at best.  LeNet has four, and the gradient passes all of them on its way back:
+# The slope of a sigmoid is 1/4 at best, and nearly 0 where its answer is near 0 or 1.  LeNet has four, and the gradient
+# passes all of them on its way back: each multiplies it by 1/4 or less, and too little arrives at the first layers to
+# move them:
 
 
 # %%
@@ -68,7 +70,9 @@ assert modern_ratio < last / first
 # %% [markdown]
 # ## Training, the whole of it
 #
-# Forward, backward, a small step against the gradient; again and again, with other images each time.
+# Forward gives the loss, backward gives every weight its gradient, and a step moves every weight a little against its
+# own: by the learning rate times the gradient.  Again and again, with other images each time.  Weights and biases are
+# all that changes; nobody tells the kernels what to look for.
 
 
 # %%
@@ -112,6 +116,52 @@ if figures.can_draw():
 # %% [markdown]
 # ## Exercise
 #
-# Train `net`, the one with the sigmoids, in the same loop.  How many epochs does it stay at 2.303?  (The loop above
-# runs 3, which is not enough: let it run 60, a few minutes, and stop it once the loss falls below 2.)  Then try
-# `lr=0.9` without momentum, as its authors' successors did.  (`python examples/lenet_fashion.py` is the whole program.)
+# What does `optimizer.step()` do?  Write one learning step for one array of weights, without momentum.
+
+
+# %%
+# your code
+def step(weight, gradient, lr):
+    """Change the array `weight` as plain SGD does."""
+    ...
+
+
+print(tinycnn.check.lesson8(step))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def step(weight, gradient, lr):
+    weight -= lr * gradient
+
+
+verdict = tinycnn.check.lesson8(step)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# LeNet's first dense layer has 400 * 120 weights and 120 biases.  How many numbers would it learn, all in all, if the
+# images had 32x32 pixels?  (The convolutions stay as they are: 5x5, the first with padding 2, the second without.)
+
+# %%
+# your code
+numbers = ...
+print(tinycnn.check.lesson8_dense(numbers))
+
+# %% [markdown]
+# An answer; try yours first:
+
+# %% tags=["answer"]
+side = ((32 + 4 - 5 + 1) // 2 - 5 + 1) // 2  # 32 -> 32 -> 16 -> 12 -> 6
+numbers = 16 * side * side * 120 + 120
+verdict = tinycnn.check.lesson8_dense(numbers)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: train `net`, the one with the sigmoids, in the same loop.  How many epochs does it stay at 2.303?  (The
+# loop above runs 3, which is not enough: let it run 60, a few minutes, and stop it once the loss falls below 2.)  Then
+# try `lr=0.9` without momentum, as its authors' successors did.  (`python examples/lenet_fashion.py` is the whole
+# program.)

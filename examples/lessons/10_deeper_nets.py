@@ -118,5 +118,34 @@ assert found["sigmoids alone"][1] < 0.2 and min(found[name][1] for name in list(
 # %% [markdown]
 # ## Exercise
 #
-# Take the shortcuts without the normalisation, `deep(False, True)`.  Predict the gradient at its first layer, then look
-# at it; and train it.  Then make it twice as deep (`DEPTH = 16`): which of the four still learns?
+# Write batch normalisation, forward only: of every map the mean and the variance over the whole batch and all places,
+# the variance plus 1e-5 under the root.  gamma and beta, one number each per map, are what is learnt: the deviation and
+# the mean afterwards.
+
+
+# %%
+# your code
+def batch_norm(x, gamma, beta):
+    """x (N, C, H, W) normalised, times gamma (C,), plus beta (C,)."""
+    ...
+
+
+print(tinycnn.check.lesson10(batch_norm))
+
+# %% [markdown]
+# An answer; try yours first:
+
+
+# %% tags=["answer"]
+def batch_norm(x, gamma, beta):
+    mean, variance = x.mean(axis=(0, 2, 3), keepdims=True), x.var(axis=(0, 2, 3), keepdims=True)
+    return (x - mean) / np.sqrt(variance + 1e-5) * gamma[:, None, None] + beta[:, None, None]
+
+
+verdict = tinycnn.check.lesson10(batch_norm)
+print(verdict)
+assert verdict.passed
+
+# %% [markdown]
+# And further: take the shortcuts without the normalisation, `deep(False, True)`.  Predict the gradient at its first
+# layer, then look at it; and train it.  Then make it twice as deep (`DEPTH = 16`): which of the four still learns?

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tinycnn import check
 from tinycnn.explain import bundle
 from tinycnn.explain.words import table
 
@@ -49,6 +50,7 @@ def run(program, folder, *arguments, code=None):
     """The output of a program in a new process whose current folder is empty; figures go there as well."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("TINYCNN_", "MPL"))}
     environment |= {"TINYCNN_OUT": str(folder / "out"), "PYTHONIOENCODING": "utf-8"}
+    environment["PYTHONPATH"] = str(EXAMPLES.parent)
     command = [sys.executable, "-W", "error", *(["-c", code] if code else [str(program)]), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, f"{program} failed:\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}"
@@ -113,6 +115,8 @@ def test_the_lesson_that_trains_runs_with_all_there_is(tmp_path):
 def assert_claims(path, output, folder):
     for claim in CLAIMS[path.stem]:
         assert re.search(claim, output), f"{path.name} does not print {claim!r}; it prints:\n{output}"
+    asked, right = (re.findall(rf"^lesson [\w, ]+: {word}$", output, re.M) for word in ("not yet", "right"))
+    assert len(asked) == len(right) == path.read_text(encoding="utf-8").count("\n# your code\n")
     for name in re.findall(r"wrote .*?([^/\\]+\.png)", output):
         assert (folder / "out" / name).read_bytes().startswith(b"\x89PNG")
     assert [item.name for item in folder.iterdir()] in ([], ["out"])  # nothing is left elsewhere
@@ -123,16 +127,43 @@ def test_nothing_asks_for_backward_before_it_is_explained(path):
     assert not re.search(r"backward\(|requires_grad|\.grad\b", path.read_text(encoding="utf-8"))
 
 
+def cells(path):
+    """The cells of a lesson: texts, and code."""
+    return [cell for cell in re.split(r"^# %%", path.read_text(encoding="utf-8"), flags=re.M) if cell.strip()]
+
+
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
 def test_a_lesson_is_made_of_cells(path):
-    """Percent format: starts with a text cell that asks a question, proves something, and ends with an exercise."""
+    """Percent format: starts with a text cell that asks a question, proves something, and has an exercise."""
     text = path.read_text(encoding="utf-8")
-    cells = [cell for cell in re.split(r"^# %%", text, flags=re.M) if cell.strip()]
-    assert text.startswith("# %% [markdown]\n# # ") and "**Question.**" in cells[0]
-    assert cells[-1].startswith(" [markdown]\n# ## Exercise")
-    for cell in cells:
+    assert text.startswith("# %% [markdown]\n# # ") and "**Question.**" in cells(path)[0]
+    assert text.count("\n# ## Exercise\n") == 1
+    for cell in cells(path):
         if cell.startswith(" [markdown]"):
             lines = cell.strip().splitlines()[1:]
             assert all(line.startswith("#") or not line for line in lines), f"text outside a comment: {cell}"
     assert any(isinstance(node, ast.Assert) for node in ast.walk(ast.parse(text)))
     assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_exercise_has_cells_of_your_own_and_an_answer_to_each(path):
+    """Dots to fill in, then the check; then an answer in a cell of its own, which the same check finds right."""
+    parts = cells(path)
+    exercise = next(k for k, cell in enumerate(parts) if "\n# ## Exercise\n" in cell)
+    own = [k for k, cell in enumerate(parts) if cell.startswith("\n# your code\n")]
+    assert 1 <= len(own) <= 2 and min(own) > exercise
+    for k in own:
+        asked, ellipses = re.search(r"print\((tinycnn\.check\.lesson\w+\(.*\))\)\n*$", parts[k])[1], r"(= |:| )\.\.\."
+        assert re.search(ellipses, parts[k]), f"there is nothing to fill in: {parts[k]}"
+        assert parts[k + 1].strip() == "[markdown]\n# An answer; try yours first:"
+        assert parts[k + 2].startswith(' tags=["answer"]\n') and "..." not in parts[k + 2]
+        assert parts[k + 2].rstrip().endswith(f"verdict = {asked}\nprint(verdict)\nassert verdict.passed")
+    assert sum('tags=["answer"]' in cell for cell in parts) == len(own)
+
+
+def test_every_check_belongs_to_a_lesson_of_its_number():
+    asked = {path.stem: re.findall(r"tinycnn\.check\.(\w+)", path.read_text(encoding="utf-8")) for path in LESSONS}
+    assert {name for names in asked.values() for name in names} == set(check.__all__) - {"Verdict"}
+    for stem, names in asked.items():
+        assert {int(re.match(r"lesson(\d+)", name)[1]) for name in names} == {int(stem[:2])}

@@ -165,6 +165,11 @@ BACKWARD = {
     "dx: it has the wrong sign": backward_of(dx=-1.0),
     "dx: it is twice as large": backward_of(dx=2.0),
     "dw: only the first image is counted": backward_of(first=True),
+    "dw: every image has one of its own": backward_of(
+        dw=lambda g, x, dy: np.stack(
+            [backward_of()(x[n : n + 1], g, 0 * dy[0, :, 0, 0], 1, 0)[1](dy[n : n + 1])[1] for n in range(len(x))]
+        )
+    ),
     "dw: it is flipped": backward_of(dw=lambda g, x, dy: g[:, :, ::-1, ::-1]),
     "dw: it is half as large": backward_of(dw=0.5),
     "dw: it is divided by the number of images": backward_of(dw=lambda g, x, dy: g / len(x)),

@@ -6,7 +6,7 @@ Read in this order: mark_forward, mark_backward, explain.
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tinycnn.grading.mistakes import BACKWARD, FACTORS, FORWARD, SIZES, Mistake
 from tinycnn.grading.report import Mark
 from tinycnn.ops.conv2d import conv2d, conv2d_loops
 
+C = TypeVar("C")  # what a function is run on: a Case, or the arguments of another exercise
 Answers = Sequence[tuple[Case, Array]]  # what the student's function made of each case
 
 SPEED = (4, 3, 16, 16), (8, 3, 3, 3)  # what the stopwatch runs, with padding 1
@@ -135,7 +136,7 @@ def mark_backward(student: Student) -> Mark | None:
     return mark
 
 
-def not_numbers(answers: Answers) -> list[str]:
+def not_numbers(answers: Sequence[tuple[C, Array]]) -> list[str]:
     """What there is to say where NaN came out."""
     if not any(np.isnan(answer).any() for _, answer in answers):
         return []
@@ -184,10 +185,10 @@ def padded_shape(case: Case) -> tuple[int, ...]:
 
 
 def explain(
-    answers: Answers,
-    expected: Callable[[Case], Array],
-    mistakes: Sequence[Mistake],
-    sizes: Callable[[Answers], list[str]] = lambda answers: [],
+    answers: Sequence[tuple[C, Array]],
+    expected: Callable[[C], Array],
+    mistakes: Sequence[tuple[str, Callable[[C], "Array | None"]]],
+    sizes: Callable[[Sequence[tuple[C, Array]]], list[str]] = lambda answers: [],
 ) -> list[str]:
     """The mistake that gives the student's results on all cases; else what the sizes say; else the mistakes that
     explain some of the wrong results, the one that explains most of them first."""

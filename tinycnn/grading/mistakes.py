@@ -184,6 +184,12 @@ def weight_gradient(
     return dw
 
 
+def separate(case: Case) -> Array | None:
+    """dw of every image by itself: (N, O, C, KH, KW)."""
+    found = [weight_gradient(case, dy=only(case.dy, np.s_[n : n + 1])) for n in range(len(case.x))]
+    return np.stack([dw for dw in found if dw is not None])
+
+
 def flipped(w: Array | None) -> Array | None:
     return None if w is None else w[:, :, ::-1, ::-1]
 
@@ -226,6 +232,7 @@ BACKWARD: dict[str, list[Mistake]] = {
             "only the last image is counted; use += instead of =",
             lambda c: weight_gradient(c, dy=only(c.dy, np.s_[-1:])),
         ),
+        ("every image has one of its own; all images meet the same weights: add up the batch", separate),
         ("it is flipped", lambda c: flipped(weight_gradient(c))),
         (
             "only the last window is counted; use += instead of =",
