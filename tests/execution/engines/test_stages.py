@@ -132,6 +132,10 @@ LAYERS = {  # name: (image, layers); in each the gradient of an image is wanted 
         (2, 5, 6),
         [residual(norm(2), relu(), residual(conv(2, 2, 3, padding=1)), average(1), shortcut=norm(2)), sigmoid()],
     ),
+    "ways without parameters": (
+        (2, 5, 5),
+        [conv(2, 3, 2), residual(nn.GELU(), conv(3, 3, 1)), residual(conv(3, 3, 1), shortcut=nn.SiLU()), sigmoid()],
+    ),
     "nothing on either way": ((2, 4, 5), [residual(), sigmoid(), residual(shortcut=tanh()), nn.Identity(), relu()]),
     "rows around": ((2, 3, 2), [nn.Flatten(), residual(linear(12, 12), sigmoid()), residual(linear(12, 12)), tanh()]),
     "dropout": (
