@@ -11,7 +11,7 @@
 
 Three recipes go on from there, with batch normalisation, a rate that goes up and down once, and changed images:
 
-    normalised    the same net with batch normalisation, on AdamW
+    deeper        five convolutions of 3x3 with batch normalisation, 0.16 M parameters
     small         fewer than 8,000 parameters: a VGG-like net of 8, 12 and 16 filters
     residual      20 layers with shortcuts, 0.27 M parameters, 30 epochs
 
@@ -25,6 +25,7 @@ python examples/better_lenet.py --device gpu
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,9 +71,9 @@ RECIPES = {
     "better": Recipe(
         lambda: LeNet(**BETTER), SGD, {"lr": 0.03, "momentum": 0.9, "weight_decay": 2e-4}, batch_size=64, epochs=15
     ),
-    "normalised": Recipe(
-        lambda: LeNet(**BETTER, batch_norm=True), AdamW, {"lr": 1e-3, "weight_decay": 0.01},
-        batch_size=128, epochs=15, max_lr=4e-3, shift=2, flip=True,
+    "deeper": Recipe(
+        lambda: VGG(channels=(32, 48, 96), convolutions=(1, 2, 2)), AdamW, {"lr": 1e-3, "weight_decay": 0.02},
+        batch_size=128, epochs=12, max_lr=8e-3, flip=True, smoothing=0.05,
     ),
     "small": Recipe(
         lambda: VGG(channels=(8, 12, 16)), AdamW, {"lr": 1e-3, "weight_decay": 0.01},
@@ -143,12 +144,12 @@ def learn(options, seed, data, device):
     if can_draw():
         observers.append(Curves(options.out / "curves.png", f"A better LeNet on {train_set.name}"))
 
-    started, worked = time.perf_counter(), time.process_time()
+    started, worked = time.perf_counter(), sum(os.times()[:4])  # on all cores: this process and, once ended, its workers
     with make_step(net, nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), optimizer) as step:
         print(step.description)
         schedule = schedule_of(recipe, optimizer, epochs, len(batches))
         run = train(step, batches, test_batches, epochs, observers, schedule=schedule)
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - worked
+    seconds, cpu_seconds = time.perf_counter() - started, sum(os.times()[:4]) - worked
 
     print(f"test accuracy {run.result.test_acc:.4f} after {run.epoch} epochs, {seconds / 60:.1f} minutes", end=", ")
     print(f"{run.examples_per_sec:,.0f} images/s; {cpu_seconds / 60:.1f} minutes of one core, whatever else ran")

@@ -262,6 +262,8 @@ def test_what_the_deeper_nets_refuse():
     for build, message in [
         (lambda: VGG(channels=3), "VGG: channels must be a sequence of ints"),
         (lambda: VGG(convolutions=0), "VGG: convolutions must be at least 1"),
+        (lambda: VGG(convolutions=(1, 0, 2)), r"VGG: convolutions\[1\] must be at least 1"),
+        (lambda: VGG(convolutions=(1, 2)), "VGG: convolutions has 2 numbers and channels 3, expected one for each"),
         (lambda: ResNet(channels=()), "ResNet: channels must have at least one number"),
         (lambda: ResNet(activation="swish"), "ResNet: activation must be one of .*'silu'"),
     ]:

@@ -129,7 +129,7 @@ def _xavier(layer: nn.Module) -> None:
 class VGG(nn.Sequential):
     """Blocks of 3x3 convolutions with batch normalisation, each halved by a pooling: (N, C, H, W) -> (N, num_classes).
 
-    A block of `convolutions` layers for each number in `channels`; at last the mean of every map, dropout, and one
+    A block of `convolutions` layers, or as many as that says block by block, for each number in `channels`; at last the mean of every map, dropout, and one
     linear layer.  So images may have any size of at least 2**len(channels).  Weights start Kaiming-normal.
     VGG(**net.config) is a new net of the same layers.  After Simonyan and Zisserman, Very Deep Convolutional Networks
     (2015), whose nets had more of everything.
@@ -140,7 +140,7 @@ class VGG(nn.Sequential):
         in_channels: int = 1,
         num_classes: int = 10,
         channels: Sequence[int] = (32, 64, 128),
-        convolutions: int = 2,
+        convolutions: int | Sequence[int] = 2,
         activation: str = "relu",
         dropout: float = 0.0,
     ) -> None:
@@ -148,14 +148,23 @@ class VGG(nn.Sequential):
             "in_channels": count("VGG", "in_channels", in_channels),
             "num_classes": count("VGG", "num_classes", num_classes),
             "channels": _counts("VGG", "channels", channels),
-            "convolutions": count("VGG", "convolutions", convolutions),
+            "convolutions": (
+                count("VGG", "convolutions", convolutions)
+                if isinstance(convolutions, int)
+                else _counts("VGG", "convolutions", convolutions)
+            ),
             "activation": choice("VGG", "activation", activation, ACTIVATIONS),
             "dropout": number("VGG", "dropout", dropout, 0, 1),
         }
+        depths = [convolutions] * len(channels) if isinstance(convolutions, int) else convolutions
+        if len(depths) != len(channels):
+            raise ValueError(
+                f"VGG: convolutions has {len(depths)} numbers and channels {len(channels)}, expected one for each block"
+            )
         layers: list[nn.Module] = []
         features = in_channels
-        for filters in channels:
-            for _ in range(convolutions):
+        for filters, depth in zip(channels, depths, strict=True):
+            for _ in range(depth):
                 layers += [*_convolution(features, filters), ACTIVATIONS[activation]()]
                 features = filters
             layers.append(nn.MaxPool2d(2))
