@@ -144,7 +144,7 @@ def learn(options, seed, data, device):
     if can_draw():
         observers.append(Curves(options.out / "curves.png", f"A better LeNet on {train_set.name}"))
 
-    started, worked = time.perf_counter(), sum(os.times()[:4])  # on all cores: this process and, once ended, its workers
+    started, worked = time.perf_counter(), sum(os.times()[:4])  # workers' too, once they have ended
     with make_step(net, nn.CrossEntropyLoss(label_smoothing=recipe.smoothing), optimizer) as step:
         print(step.description)
         schedule = schedule_of(recipe, optimizer, epochs, len(batches))

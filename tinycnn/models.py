@@ -129,8 +129,9 @@ def _xavier(layer: nn.Module) -> None:
 class VGG(nn.Sequential):
     """Blocks of 3x3 convolutions with batch normalisation, each halved by a pooling: (N, C, H, W) -> (N, num_classes).
 
-    A block of `convolutions` layers, or as many as that says block by block, for each number in `channels`; at last the mean of every map, dropout, and one
-    linear layer.  So images may have any size of at least 2**len(channels).  Weights start Kaiming-normal.
+    A block of `convolutions` layers, or as many as that says block by block, for each number in `channels`; at last the
+    mean of every map, dropout, and one linear layer.  So images may have any size of at least 2**len(channels).
+    Weights start Kaiming-normal.
     VGG(**net.config) is a new net of the same layers.  After Simonyan and Zisserman, Very Deep Convolutional Networks
     (2015), whose nets had more of everything.
     """

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinycnn.autograd.arguments import count, number
-from tinycnn.backend import Array, array_module
+from tinycnn.backend import Array, array_module, strided
 
 DRAWS = 8  # random numbers for each image: two of the shift, one of the flip, five of what is erased
 SMALLEST, LARGEST = 0.02, 0.4  # parts of the image that are erased
@@ -65,12 +65,11 @@ class Augment:
         framed = xp.zeros((N, C, H + 2 * s, W + 2 * s), images.dtype)
         framed[:, :, s : s + H, s : s + W] = images
         down, right = np.floor(draws[:2] * (2 * s + 1)).astype(np.int64)  # (N,)   from 0 to 2*s, of the framed image
-        rows, columns = down[:, None] + np.arange(H), right[:, None] + np.arange(W)  # (N, H), (N, W)
-        if self.flip:
-            columns = np.where(draws[2, :, None] < 0.5, columns[:, ::-1], columns)
-        which = xp.arange(N)[:, None, None]
-        moved = framed[which, :, xp.asarray(rows)[:, :, None], xp.asarray(columns)[:, None, :]]  # (N, H, W, C)
-        return xp.ascontiguousarray(moved.transpose(0, 3, 1, 2))
+        n, c, h, w = framed.strides
+        places = strided(framed, (N, 2 * s + 1, 2 * s + 1, C, H, W), (n, h, w, c, h, w))
+        moved = places[xp.arange(N), xp.asarray(down), xp.asarray(right)]  # (N, C, H, W)
+        mirrored = xp.asarray(draws[2] < 0.5)[:, None, None, None]
+        return xp.where(mirrored, moved[..., ::-1], moved) if self.flip else moved
 
     def _erased(self, images: Array, draws: npt.NDArray[np.float64]) -> Array:
         """Some of the images with a rectangle of `fill`."""
