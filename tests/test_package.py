@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tinycnn"
+LESSONS = ROOT / "examples" / "lessons"
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +38,7 @@ def source(tmp_path_factory):
     """A copy of the sources, as a download of them would be: building leaves folders behind."""
     folder = tmp_path_factory.mktemp("source")
     shutil.copytree(PACKAGE, folder / "tinycnn", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(LESSONS, folder / "examples" / "lessons", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         if (ROOT / name).exists():
             shutil.copy(ROOT / name, folder)
@@ -58,7 +60,11 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(wheel):
         about = next(name for name in archive.namelist() if name.endswith("/METADATA"))
         metadata = archive.read(about).decode("utf-8")
         scripts = archive.read(about.replace("METADATA", "entry_points.txt")).decode("utf-8")
-    assert names == files_of(PACKAGE) - LINTER
+    shared = {name for name in names if ".data/data/" in name}
+    assert {name.partition("/share/tinycnn/lessons/")[2] for name in shared} == {
+        path.name for path in LESSONS.iterdir() if path.is_file()
+    }
+    assert names - shared == files_of(PACKAGE) - LINTER
     kernels = "tinycnn/execution/graph/kernels"
     assert {"tinycnn/py.typed", f"{kernels}/common.cuh", "tinycnn/explain/static/page.html"} <= names
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist: ") and "extra ==" not in line]
@@ -109,6 +115,7 @@ def test_the_wheel_works_where_there_is_numpy_alone(wheel, tmp_path):
     assert Path(run(python, "-I", "-W", "error", "-c", JOB, **options).strip()).is_relative_to(packages)
     assert "61,706" in run(python, "-I", "-m", "tinycnn", "summary", **options)
     assert "wrote" in run(python, "-I", "-m", "tinycnn", "explain", "--out", "lesson.html", **options)
+    assert "wrote 10 notebooks" in run(python, "-I", "-m", "tinycnn", "lessons", **options)
 
 
 def test_a_source_archive_builds_the_same_wheel(source, wheel, tmp_path):

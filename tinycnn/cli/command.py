@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 
 import tinycnn
-from tinycnn.cli import data, doctor, evaluate, explain, export, grade, predict, summary, train
+from tinycnn.cli import data, doctor, evaluate, explain, export, grade, lessons, predict, summary, train
 from tinycnn.cli.parser import Parser
 from tinycnn.files import printable
 
-COMMANDS = (train, evaluate, predict, summary, explain, export, grade, doctor, data)
+COMMANDS = (train, evaluate, predict, summary, explain, lessons, export, grade, doctor, data)
 
 DESCRIPTION = """\
 Train a LeNet on images of clothing, ask it about photos of your own, look at what happens inside, and hand it on.
