@@ -14,7 +14,7 @@ FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP * ~NOTFOUND",
 )  # fmt: skip
-OWN = ("file:", "data:", "about:", "chrome:", "chrome-untrusted:")  # the page, and what the browser shows before it
+OWN = ("file:", "data:", "blob:", "about:", "chrome:", "chrome-untrusted:")  # the page, its files, what comes before
 
 CELL = """
     const box = arguments[0].getBoundingClientRect(), grid = arguments[0].grid;

@@ -11,6 +11,7 @@ import { currentConv, stepWindow } from "./model/convolutions.js";
 import { selfcheck } from "./model/selfcheck.js";
 import { button } from "./widgets/controls.js";
 import { origin } from "./widgets/labels.js";
+import { pictureButtons } from "./widgets/picture.js";
 import { lead } from "./widgets/question.js";
 import { showSelfcheck } from "./widgets/verdict.js";
 import { caption } from "./widgets/walk.js";
@@ -30,7 +31,7 @@ const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the ar
 
 function build() {
   const tabs = TABS.map(room);
-  const [card, start] = [tourCard(), startScreen(TABS)];
+  const [card, start, kit] = [tourCard(), startScreen(TABS), div("kit", pictureButtons())];
   const nav = document.querySelector(".tabs");
   nav.append(...tabs.map((tab) => tab.control));
   document.querySelector("main").append(start, ...tabs.map((tab) => tab.root));
@@ -44,7 +45,7 @@ function build() {
     open(tabs[next].id);
   });
   document.getElementById("home").addEventListener("click", () => set({ tab: "start", tour: 0 }));
-  watchers.push(() => show(tabs, card, start));
+  watchers.push(() => show(tabs, card, start, kit));
 }
 
 /** A tab's button and its empty room; it is put together when it is first opened. */
@@ -62,7 +63,7 @@ function open(id) {
   if (id !== state.tab) set({ tab: id, tour: 0 });
 }
 
-function show(tabs, card, start) {
+function show(tabs, card, start, kit) {
   document.documentElement.dataset.theme = state.present ? "light" : state.theme;
   const current = tabs.find((tab) => tab.id === state.tab);
   start.hidden = Boolean(current);
@@ -80,6 +81,7 @@ function show(tabs, card, start) {
   current.head.show(state.guess);
   state.guess = ""; // answered now, and not part of what a link shows
   current.update();
+  if (current.root.querySelector(".stage-figure")) current.root.querySelector(".lesson").before(kit);
   card.show(current);
   current.head.hidden = !card.hidden; // one voice at a time
 }

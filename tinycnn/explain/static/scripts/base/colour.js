@@ -105,7 +105,7 @@ export function key(paint) {
     bar.style.background = `linear-gradient(90deg, ${[0, 0.17, 0.33, 0.5, 0.67, 0.83, 1].map(stops).join(", ")})`;
   };
   draw();
-  bar.repaint = draw;
+  Object.assign(bar, { repaint: draw, scale: paint });
   const ends =
     paint.kind === "signed" ? [brief(-paint.most), "0", brief(paint.most)] : [brief(paint.least), brief(paint.most)];
   return h("span", { class: "key" }, h("span", {}, ends[0]), bar, h("span", {}, ends[ends.length - 1]));

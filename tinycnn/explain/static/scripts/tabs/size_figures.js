@@ -20,9 +20,9 @@ export function windowsFigure() {
   });
   const legend = div(
     "legend",
-    span("swatch frame", words("size.figures.padding")),
-    span("swatch used", words("size.figures.used")),
-    span("swatch drop", words("size.figures.never")),
+    swatch("frame", words("size.figures.padding")),
+    swatch("used", words("size.figures.used")),
+    swatch("drop", words("size.figures.never")),
   );
   const line = h("figure", { class: "panel input" }, h("figcaption", {}, words("size.figures.axis")), strip, legend);
   const square = panel(words("size.figures.axes"), counts, "output", words("size.figures.ones"));
@@ -35,6 +35,14 @@ export function windowsFigure() {
       if (!hidden) drawCounts(counts, sizes);
     },
   };
+}
+
+/** A pixel of each kind, with what it stands for. */
+function swatch(kind, text) {
+  const box = { x: 1, y: 1, width: 12, height: 12, rx: 3 };
+  const hatched = kind === "drop" && svg("rect", { ...box, class: "hatched", fill: "url(#hatch)" });
+  const drawing = svg("svg", { viewBox: "0 0 14 14", "aria-hidden": "true" }, svg("rect", box), hatched);
+  return span(`swatch ${kind}`, drawing, text);
 }
 
 function drawCounts(counts, { n, uses }) {
