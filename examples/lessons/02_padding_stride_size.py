@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 2. Padding, stride, and the size of what comes out
 #
-# **Question.** A 3x3 window slides over 6x6 pixels.  How many places are there?  And if it takes two pixels per step?
-# Predict both before you run the next cell.
+# **Question.** A 3x3 window slides over 6x6 pixels.  How many places are there?  And if it takes two pixels per step, a
+# *stride* of 2?  Predict both before you run the next cell.
 #
 # To be touched rather than computed: the tab Size of the page that `python -m tinycnn.explain --open` writes.
 

@@ -36,8 +36,9 @@ assert shares.tolist() == [5, 12] and y == 17
 # %% [markdown]
 # ## Many output maps: many filters
 #
-# Each output map has a filter of its own, so the weight has the shape (out, in, height, width).  For LeNet's second
-# convolution: 16 filters of 6 kernels, 96 kernels of 25 numbers each, and 16 biases.
+# Each output map has a filter of its own, so the weight has the shape (out, in, height, width).  A filter has one
+# number more, its *bias*, which is added to every number of its map.  For LeNet's second convolution: 16 filters of 6
+# kernels, 96 kernels of 25 numbers each, and 16 biases.
 
 # %%
 layer = Conv2d(6, 16, 5)

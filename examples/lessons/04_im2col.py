@@ -51,8 +51,9 @@ assert cols.tolist() == [[0, 1, 3, 4], [1, 2, 4, 5], [3, 4, 6, 7], [4, 5, 7, 8]]
 assert product.tolist() == [19, 25, 37, 43]
 
 # %% [markdown]
-# Look at the matrix by rows, and each row is the image itself, shifted: row (u, v) is what the kernel's tap (u, v)
-# sees while the window slides.  That is how fast code builds it: a few large copies instead of many small ones.
+# Look at the matrix by rows, and each row is the image itself, shifted: row (u, v) is what the kernel's *tap* (u, v),
+# its number in row u and column v, sees while the window slides.  That is how fast code builds it: a few large copies
+# instead of many small ones.
 
 # %%
 assert cols[1].reshape(2, 2).tolist() == image[0, 0:2, 1:3].tolist()  # tap (0, 1): shifted by one to the left

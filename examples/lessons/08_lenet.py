@@ -2,7 +2,8 @@
 # # 8. LeNet
 #
 # **Question.** LeNet reads a picture of 28x28 pixels and gives ten numbers, one for each kind of garment.  It has two
-# convolutions and three dense layers.  Where do most of its 61,706 parameters sit, and where is most of the work?
+# convolutions and three dense layers, in which every output is a weighted sum of all inputs.  Where do most of its
+# 61,706 parameters sit, and where is most of the work?
 #
 # To be touched rather than computed: the tab Network of the page that `python -m tinycnn.explain --open` writes.
 
@@ -46,9 +47,9 @@ assert abs(trace.loss - math.log(10)) < 0.5
 # %% [markdown]
 # ## Why sigmoids learn slowly
 #
-# The slope of a sigmoid is 1/4 at best, and nearly 0 where its answer is near 0 or 1.  LeNet has four, and the gradient
-# passes all of them on its way back: each multiplies it by 1/4 or less, and too little arrives at the first layers to
-# move them:
+# A sigmoid, 1 / (1 + exp(-x)), squeezes every number between 0 and 1.  Its slope is 1/4 at best, and nearly 0 where its
+# answer is near 0 or 1.  LeNet has four, and the gradient passes all of them on its way back: each multiplies it by 1/4
+# or less, and too little arrives at the first layers to move them:
 
 
 # %%
