@@ -77,6 +77,14 @@ def test_examples_per_sec_is_that_of_all_steps():
     assert Run().examples_per_sec == 0
 
 
+def test_a_run_says_where_it_stands_in_one_line():
+    assert repr(Run(epochs=10)) == "Run(0 of 10 epochs)"
+    assert repr(Run(epochs=10, batch=47, num_batches=235)) == "Run(0 of 10 epochs and 47 of 235 batches)"
+    end = Epoch(2, 2.0, 0.9, train_loss=0.51249, train_acc=0.8, test_loss=0.6, test_acc=0.79)
+    run = Run(epoch=2, epochs=2, result=end, history=[end] * 99, trained=84_000, clock=Clock(4.0))
+    assert repr(run) == "Run(2 of 2 epochs: loss 0.512, train acc 0.800, test acc 0.790, 21,000 examples/sec)"
+
+
 def test_state_survives_json():
     run = Run(num_batches=3, clock=Clock(0.1))
     run.count(0.1 + 0.2, 1, 2)

@@ -74,7 +74,7 @@ class Clock:
             self._since = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """All that changes during a run, apart from the model and the optimiser: `train` starts or goes on from here.
 
@@ -104,6 +104,14 @@ class Run:
     rate_per_batch: bool = False  # whether the learning rate changes with each batch
     stopped_by: str | None = None  # "Ctrl-C" or "SIGTERM"
     result: Epoch | None = None  # of the last epoch, or of as much of it as there was
+
+    def __repr__(self) -> str:
+        at = f"{self.epoch} of {self.epochs} epochs"
+        at += f" and {self.batch} of {self.num_batches} batches" if self.batch else ""
+        if (end := self.result) is None:
+            return f"Run({at})"
+        found = f"loss {end.train_loss:.3f}, train acc {end.train_acc:.3f}, test acc {end.test_acc:.3f}"
+        return f"Run({at}: {found}, {self.examples_per_sec:,.0f} examples/sec)"
 
     def heed(self, stopped_by: str | None) -> None:
         """Somebody has asked to stop, in this way; or nobody has."""
