@@ -115,3 +115,13 @@ def test_a_program_may_multiply_in_a_thread_while_another_trains():
         "on.clear(); thread.join()\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=300).returncode == 0
+
+
+def test_an_optimizer_of_another_model_is_refused():
+    earlier, model = nn.Linear(3, 2), nn.Sequential(nn.Linear(3, 2))
+    with pytest.raises(ValueError, match="none of the 2 tensors that SGD moves is a parameter of the Sequential; make"):
+        make_step(model, nn.CrossEntropyLoss(), optim.SGD(earlier.parameters(), 0.1))
+    with pytest.raises(TypeError, match="make_step: object has no params, expected an Optimizer"):
+        make_step(model, nn.CrossEntropyLoss(), object())
+    both = [*earlier.parameters(), *list(model.parameters())[:1]]  # some of it is enough
+    make_step(model, nn.CrossEntropyLoss(), optim.SGD(both, 0.1), "plain").close()

@@ -49,8 +49,10 @@ def make_step(
     `engine` is what threads, processes and ranks compute parts with: "stages" (see engines/stages) or "tape"; "auto"
     takes stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError
     for an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or
-    stages cannot compute it; RuntimeError where the strategy cannot run here, with the reason.
+    stages cannot compute it; RuntimeError where the strategy cannot run here, with the reason.  TypeError or ValueError
+    for an optimizer that moves nothing of the model.
     """
+    _check_optimizer(model, optimizer)
     on_gpu = optimizer.params[0].device == "gpu"
     if on_gpu and engine == "stages":
         raise UnsupportedModel('stages: they compute on the CPU, and the parameters are on the GPU; use engine="tape"')
@@ -73,6 +75,22 @@ def make_step(
         step = TEAMS[strategy](model, loss, optimizer, workers, micro_batch, made)
     step.description += reason
     return step
+
+
+def _check_optimizer(model: Module, optimizer: Optimizer) -> None:
+    """It has to move something of the model; one that was made for an earlier net would train nothing, silently."""
+    if not (params := getattr(optimizer, "params", None)):
+        raise TypeError(
+            f"make_step: {type(optimizer).__name__} has no params, expected an Optimizer or something with a list "
+            "params of tensors, zero_grad() and step()"
+        )
+    own = {id(p) for p in model.parameters()}
+    if own and not own & {id(p) for p in params}:
+        raise ValueError(
+            f"make_step: none of the {len(params)} tensors that {type(optimizer).__name__} moves is a parameter of the "
+            f"{type(model).__name__}; make the optimizer anew for this model: {type(optimizer).__name__}"
+            "(model.parameters(), ...)"
+        )
 
 
 def _engine(model: Module, loss: Loss, engine: str) -> tuple[Callable[..., Engine], str]:
