@@ -24,6 +24,7 @@ import { practice } from "./tabs/practice.js";
 import { sizeTab } from "./tabs/size.js";
 import { slideTab } from "./tabs/slide.js";
 import { trainingTab } from "./tabs/training.js";
+import { worksheet } from "./tabs/worksheet.js";
 import { enter, startScreen, tourCard } from "./tour/tour.js";
 
 const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, editTab];
@@ -31,10 +32,11 @@ const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the ar
 
 function build() {
   const tabs = TABS.map(room);
-  const [card, start, kit] = [tourCard(), startScreen(TABS), div("kit", pictureButtons())];
+  const [card, start, sheet] = [tourCard(), startScreen(TABS), worksheet()];
+  const kit = div("kit", sheet.open, pictureButtons());
   const nav = document.querySelector(".tabs");
   nav.append(...tabs.map((tab) => tab.control));
-  document.querySelector("main").append(start, ...tabs.map((tab) => tab.root));
+  document.querySelector("main").append(start, sheet, ...tabs.map((tab) => tab.root));
   nav.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1, Home: -Infinity, End: Infinity }[event.key];
     if (!step) return;
@@ -45,7 +47,7 @@ function build() {
     open(tabs[next].id);
   });
   document.getElementById("home").addEventListener("click", () => set({ tab: "start", tour: 0 }));
-  watchers.push(() => show(tabs, card, start, kit));
+  watchers.push(() => show(tabs, { card, start, sheet, kit }));
 }
 
 /** A tab's button and its empty room; it is put together when it is first opened. */
@@ -63,7 +65,7 @@ function open(id) {
   if (id !== state.tab) set({ tab: id, tour: 0 });
 }
 
-function show(tabs, card, start, kit) {
+function show(tabs, { card, start, sheet, kit }) {
   document.documentElement.dataset.theme = state.present ? "light" : state.theme;
   const current = tabs.find((tab) => tab.id === state.tab);
   start.hidden = Boolean(current);
@@ -74,8 +76,8 @@ function show(tabs, card, start, kit) {
     tab.control.tabIndex = chosen || (!current && tab.index === 0) ? 0 : -1;
   }
   if (!current) {
-    start.show();
-    return;
+    sheet.show(null);
+    return start.show();
   }
   if (!current.update) assemble(current);
   current.head.show(state.guess);
@@ -84,6 +86,8 @@ function show(tabs, card, start, kit) {
   if (current.root.querySelector(".stage-figure")) current.root.querySelector(".lesson").before(kit);
   card.show(current);
   current.head.hidden = !card.hidden; // one voice at a time
+  current.root.hidden = sheet.show(current);
+  return current;
 }
 
 function assemble(tab) {

@@ -8,6 +8,7 @@ const PAGE = {
   lang: WRITTEN, // the language of its words
   theme: "", // light, dark, or as the system has it
   present: 0, // large, for a lecture
+  sheet: 0, // the tab's worksheet
   embed: 0, // the figure alone, for a page around this one
   hide: "", // what else is left out: "questions,code"
   guess: "", // an answer that a link brings along: its place, or "x" to show the right one

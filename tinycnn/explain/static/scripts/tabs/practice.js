@@ -106,7 +106,7 @@ function figure(title, map, role) {
 }
 
 /** "2·3 + 0·(−1)": products written out. */
-function written(pairs) {
+export function products(pairs) {
   const one = (v) => (v < 0 ? `(${round(v, 0)})` : round(v, 0));
   return pairs.map(([a, b]) => `${one(a)}·${one(b)}`).join(" + ");
 }
@@ -128,7 +128,7 @@ function outputQuestion() {
       figure(words("practice.figures.kernel"), conv.w.part(0).part(0), "kernel"),
     ],
     answer: conv.out.at(0, i, j),
-    why: written(pairs),
+    why: products(pairs),
   };
 }
 
@@ -144,7 +144,7 @@ function weightQuestion() {
       figure("dy", conv.grad_out.part(0), "gradient"),
     ],
     answer: weightGradient(conv)[u * 2 + v],
-    why: written(pairs),
+    why: products(pairs),
   };
 }
 
@@ -159,6 +159,6 @@ function pixelQuestion() {
       figure("dy", conv.grad_out.part(0), "gradient"),
     ],
     answer: scatter(conv).at(0, r, q),
-    why: written(pairs),
+    why: products(pairs),
   };
 }
