@@ -176,6 +176,6 @@ if can_draw():
 # ## Exercise
 #
 # Look at every number of a trained net: `python -m tinycnn.explain` writes a page that shows columns, weights and
-# gradients of each layer, and moves the window over the image; `examples/lessons/` goes the same way in nine short
+# gradients of each layer, and moves the window over the image; `examples/lessons/` goes the same way in ten short
 # steps, up to your own `conv2d`, which `tinycnn.grade` checks.  Which of the sixteen maps of the second convolution
 # react to sleeves?  Find three images for which each is largest.

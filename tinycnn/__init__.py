@@ -2,11 +2,12 @@
 
 Here are, under their short names, `tinycnn.autograd.tensor.Tensor`, `tinycnn.autograd.tensor.Parameter` and
 `tinycnn.autograd.tensor.tensor`, no_grad, from_dlpack and gradcheck of `tinycnn.autograd`, manual_seed of
-`tinycnn.random`, summary of `tinycnn.nn.summary`, grade of `tinycnn.grading`, the module `tinycnn.check`, which knows
-the lessons' exercises, and what `tinycnn.spelling` has so that `import tinycnn as torch` reads like PyTorch.  What nets
-are made of is in `tinycnn.functional`, `tinycnn.nn`, `tinycnn.init`, `tinycnn.models` and `tinycnn.optim`, how they are
-trained in `tinycnn.data`, `tinycnn.execution`, `tinycnn.training` and `tinycnn.checkpoint`, how they are looked into
-and handed on in `tinycnn.explain` and `tinycnn.onnx`; `tinycnn.d2l` has the functions of Dive into Deep Learning.
+`tinycnn.random`, summary of `tinycnn.nn.summary`, grade of `tinycnn.grading`, and what `tinycnn.spelling` has so that
+`import tinycnn as torch` reads like PyTorch.  What nets are made of is in `tinycnn.functional`, `tinycnn.nn`,
+`tinycnn.init`, `tinycnn.models` and `tinycnn.optim`, how they are trained in `tinycnn.data`, `tinycnn.execution`,
+`tinycnn.training` and `tinycnn.checkpoint`, how they are looked into and handed on in `tinycnn.explain` and
+`tinycnn.onnx`; `tinycnn.check` knows the lessons' exercises, `tinycnn.d2l` has the functions of Dive into Deep
+Learning.
 """
 
 import pkgutil
@@ -21,7 +22,6 @@ if _command and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 
 import tinycnn.autograd.operators  # what Tensor's operators and methods look up by name
 import tinycnn.autograd.places
-from tinycnn import check as check
 from tinycnn import cuda as cuda
 from tinycnn import functional as functional
 from tinycnn import init as init

@@ -10,6 +10,7 @@
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn import explain
 from tinycnn import functional as F
 from tinycnn.data import Silhouettes

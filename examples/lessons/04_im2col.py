@@ -11,6 +11,7 @@ import time
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn import explain
 from tinycnn import functional as F
 from tinycnn.explain import figures

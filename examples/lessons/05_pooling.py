@@ -10,6 +10,7 @@
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn import functional as F
 from tinycnn.data import Silhouettes
 from tinycnn.explain import figures

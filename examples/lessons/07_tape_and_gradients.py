@@ -8,6 +8,7 @@
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn.autograd.gradcheck import GradcheckError, gradcheck
 from tinycnn.autograd.tensor import Op
 

@@ -13,6 +13,7 @@ import math
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn import explain, manual_seed
 from tinycnn import functional as F
 from tinycnn.data import Batches, Silhouettes, scale

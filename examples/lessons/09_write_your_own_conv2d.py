@@ -11,6 +11,7 @@
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 
 # %% [markdown]
 # ## A first try

@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 import tinycnn
+import tinycnn.check
 from tinycnn import functional as F
 from tinycnn import manual_seed, nn
 from tinycnn.data import Batches, Silhouettes, scale

@@ -150,6 +150,17 @@ def test_the_cells_run_in_ipython(folder, tmp_path):
     assert "lesson 2: not yet" in done.stdout and "lesson 2: right" in done.stdout
 
 
+def test_in_vietnamese_the_texts_are_and_the_code_is_the_same(folder, tmp_path):
+    assert main(["lessons", "--out", str(tmp_path), "--lang", "vi"]) == 0
+    for path in PROGRAMS:
+        english, vietnamese = (book(place, path.stem)["cells"] for place in (folder, tmp_path))
+        for ours, theirs in zip(english, vietnamese, strict=True):
+            assert (ours["cell_type"] == "code") == (ours["source"] == theirs["source"]), theirs["source"]
+        links = [re.findall(r"lesson\.html#tab=\w+", str(cells)) for cells in (english, vietnamese)]
+        assert links[0] == links[1]
+    assert "[thẻ Trượt của trang](lesson.html#tab=slide)" in "".join(book(tmp_path)["cells"][0]["source"])
+
+
 # What cannot be done
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinycnn import check
+from tinycnn.cli.notebook import read_cells
 from tinycnn.explain import bundle
 from tinycnn.explain.words import table
 
@@ -167,3 +168,48 @@ def test_every_check_belongs_to_a_lesson_of_its_number():
     assert {name for names in asked.values() for name in names} == set(check.__all__) - {"Verdict"}
     for stem, names in asked.items():
         assert {int(re.match(r"lesson(\d+)", name)[1]) for name in names} == {int(stem[:2])}
+
+
+# In Vietnamese
+
+VIETNAMESE = "àáạảãâầấậẩẫăằắặẳẵđèéẹẻẽêềếệểễìíịỉĩòóọỏõôồốộổỗơờớợởỡùúụủũưừứựửữỳýỵỷỹ"
+
+
+def figures_in(text):
+    """The numbers of a text, 2,303 and 2.303 the same, one after the other as they stand."""
+    return re.findall(r"\d+", text)
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_text_is_there_in_vietnamese_cell_by_cell(path):
+    """As many texts, the same headings, the same code, the same numbers; and every one of its own letters."""
+    theirs = read_cells(path.with_name(f"{path.stem}_vi.md").read_text(encoding="utf-8"))
+    ours = [cell for cell in read_cells(path.read_text(encoding="utf-8")) if cell.text]
+    assert len(ours) == len(theirs)
+    for english, vietnamese in zip((cell.source for cell in ours), (cell.source for cell in theirs), strict=True):
+        headings = [re.findall(r"^#+", text, re.M) for text in (english, vietnamese)]
+        assert headings[0] == headings[1], vietnamese
+        named = [
+            sorted(re.findall(r"`[^`]+`", " ".join(text.split()).replace(" --lang vi`", "`")))
+            for text in (english, vietnamese)
+        ]
+        assert named[0] == named[1], vietnamese
+        blocks = [
+            [figures_in(line) for line in text.splitlines() if line.startswith("    ")]
+            for text in (english, vietnamese)
+        ]
+        assert blocks[0] == blocks[1], vietnamese
+        for text in (english, vietnamese):  # a line that happens to begin so would become a list
+            assert not re.search(r"^([-+*]|\d+[.)]) ", text, re.M), text
+        assert set(vietnamese.lower()) & set(VIETNAMESE) and not re.search(r"\b(the|and|with|is)\b", vietnamese)
+    text = path.with_name(f"{path.stem}_vi.md").read_text(encoding="utf-8")
+    assert max(map(len, text.splitlines())) <= 120
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_the_tab_is_named_as_the_vietnamese_page_names_it(path):
+    english, vietnamese = table("en")["tabs"], table("vi")["tabs"]
+    told = re.search(r"the tab (\w+) of the page", path.read_text(encoding="utf-8"))
+    text = " ".join(re.sub("^# ?", "", path.with_name(f"{path.stem}_vi.md").read_text("utf-8"), flags=re.M).split())
+    keys = [key for key in english if told and english[key]["name"] == told[1]]
+    assert [key for key in vietnamese if f"thẻ {vietnamese[key]['name']} của trang" in text] == keys
