@@ -1,9 +1,9 @@
 """Draw the README's pictures again, each by the program that it is a picture of.
 
-    python examples/pictures/draw.py lesson activations      some of them
+    python examples/pictures/draw.py lesson tour             some of them
     python examples/pictures/draw.py                         all: an hour and more, nearly all of it for the exercises
 
-lesson needs Chromium, the others Fashion-MNIST, and exercises MNIST as well (--mnist-dir).  The runs behind
+lesson and tour need Chromium, the others Fashion-MNIST, and exercises MNIST as well (--mnist-dir).  The runs behind
 better_lenet and exercises leave their numbers in benchmarks/results.
 """
 
@@ -19,21 +19,33 @@ from tinycnn.explain import lesson_page
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parents[1] / "benchmarks" / "results"
-VIEW, SIZE = "tab=im2col&i=2&j=2", (1240, 1130)  # what the README shows of the lesson page, and its pixels
+VIEWS = {  # what the README shows of the lesson page, and its pixels
+    "lesson": ("tab=im2col&i=2&j=2", (1240, 1130)),
+    "tour": ("tour=4", (1240, 1130)),
+}
 
 
 def lesson(folder, options):
     """The page's tab im2col, as Chromium shows it."""
+    return screenshot("lesson", folder)
+
+
+def tour(folder, options):
+    """A step of the tour, on the tab that it leads through."""
+    return screenshot("tour", folder)
+
+
+def screenshot(name, folder):
     browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if browser is None:
-        raise SystemExit("draw: the picture of the lesson page needs Chromium, which is not installed")
-    page, picture = lesson_page(folder / "lesson.html"), folder / "lesson.png"
+        raise SystemExit(f"draw: the picture {name} is of the lesson page and needs Chromium, which is not installed")
+    (view, size), page, picture = VIEWS[name], lesson_page(folder / "lesson.html"), folder / f"{name}.png"
     flags = ["--headless=new", "--hide-scrollbars", "--force-device-scale-factor=1", "--force-prefers-reduced-motion"]
-    flags += [f"--user-data-dir={folder / 'profile'}", f"--window-size={SIZE[0]},{SIZE[1]}"]
+    flags += [f"--user-data-dir={folder / 'profile'}", f"--window-size={size[0]},{size[1]}"]
     flags += ["--virtual-time-budget=10000", f"--screenshot={picture}"]  # time enough for the page to check itself
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")  # Chromium's sandbox does not run as root
-    subprocess.run([browser, *flags, f"{page.resolve().as_uri()}#{VIEW}"], check=True, capture_output=True)
+    subprocess.run([browser, *flags, f"{page.resolve().as_uri()}#{view}"], check=True, capture_output=True)
     return picture
 
 
@@ -68,7 +80,7 @@ def exercises(folder, options):
     return folder / "exercises.png"
 
 
-PICTURES = {f.__name__: f for f in (lesson, curves, activations, data_parallel, better_lenet, exercises)}
+PICTURES = {f.__name__: f for f in (lesson, tour, curves, activations, data_parallel, better_lenet, exercises)}
 
 
 def example(name, folder, *arguments):

@@ -23,17 +23,18 @@ def areas(picture):
 
 
 @pytest.mark.skipif(not any(map(shutil.which, BROWSERS)), reason="Chromium is not installed")
-def test_the_lesson_page_shows_its_columns_checked(draw, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["lesson", "tour"])
+def test_the_lesson_page_and_its_tour_are_shown_checked(name, draw, tmp_path, capsys):
     """The picture is the README's, and its self-check has passed.
 
     Fonts differ between machines, and with them where things stand; the cells of the grids do not, so it is their
     colours that are counted.  (With other fonts 95 % of them cover what they covered, on other tabs 10 to 40 %.)
     """
     image = pytest.importorskip("PIL.Image")
-    draw["main"](["lesson", "--out", str(tmp_path)])
-    assert f"wrote {tmp_path / 'lesson'}.png" in capsys.readouterr().out
-    new, old = (image.open(folder / "lesson.png").convert("RGB") for folder in (tmp_path, PROGRAM.parent))
-    assert new.size == old.size == draw["SIZE"]
+    draw["main"]([name, "--out", str(tmp_path)])
+    assert f"wrote {tmp_path / name}.png" in capsys.readouterr().out
+    new, old = (image.open(folder / f"{name}.png").convert("RGB") for folder in (tmp_path, PROGRAM.parent))
+    assert new.size == old.size == draw["VIEWS"][name][1]
     ours, theirs = areas(new), areas(old)
     cells = [colour for colour, count in theirs.items() if 1000 < count < 200_000]
     assert len(cells) > 20
@@ -69,7 +70,7 @@ def test_the_others_come_from_their_examples(draw, name, tmp_path, monkeypatch):
 def test_errors(draw, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         draw["main"](["lessons"])
-    assert "there is no picture 'lessons'; there are lesson, curves," in capsys.readouterr().err
+    assert "there is no picture 'lessons'; there are lesson, tour, curves," in capsys.readouterr().err
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(SystemExit, match="needs Chromium, which is not installed"):
         draw["main"](["lesson"])
