@@ -84,7 +84,7 @@ def test_a_column_and_its_products(paper):
     record = lesson.toy(1, 1, 1, False)["conv1"]
     sheet, key = paper("tab=im2col&i=3&j=2")
     window = np.pad(np.array(lesson.X), ((0, 0), (1, 1), (1, 1)))[:, 3:6, 2:5]
-    asked = blanks(sheet, key, "cols")
+    asked = blanks(sheet, key, "cols[20]")
     assert [v for _, _, v in asked] == window.ravel().tolist()
     assert [float(v) for v in key["told"][-2:]] == record.out[0, :, 3, 2].tolist()
 

@@ -57,7 +57,7 @@ export function worksheet() {
 function sheetOf(id, exercises, solved) {
   const title = words(solved ? "sheet.key" : "sheet.of", { name: words(`tabs.${id}.name`) });
   const line = (key) => h("span", { class: "write-on" }, words(`sheet.${key}`));
-  const source = `${document.title} · tinycnn ${DATA.engine.tinycnn} · ${window.location.hash}`;
+  const source = [`${document.title} · tinycnn ${DATA.engine.tinycnn} · `, h("code", {}, window.location.hash)];
   return h(
     "article",
     { class: solved ? "sheet solution" : "sheet" },

@@ -73,13 +73,13 @@ export function columnExercise(parts) {
   const { conv, i, j, options } = asked();
   const l = i * conv.OW + j;
   const taps = Array.from({ length: conv.K }, (_, k) => conv.textbookTap(k));
-  const names = ["c u v", ...Array.from({ length: conv.O }, (_, o) => `w[${o}]`), "cols"];
+  const names = ["c u v", ...Array.from({ length: conv.O }, (_, o) => `w[${o}]`), h("code", {}, "cols")];
   const rows = [
     taps.map((tap) => tap.join(" ")),
     ...Array.from({ length: conv.O }, (_, o) => taps.map((tap) => conv.w.at(o, ...tap))),
     taps.map((tap) => conv.column(0, conv.row(...tap), l)),
   ];
-  const table = parts.grid(h("code", {}, "w @ cols + b"), "cols", {
+  const table = parts.grid(h("code", {}, "w @ cols + b"), `cols[${l}]`, {
     rows: conv.K + 1,
     cols: rows.length,
     value: (k, n) => (k === 0 ? names[n] : rows[n][k - 1]),

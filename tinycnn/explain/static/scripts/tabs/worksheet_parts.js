@@ -11,7 +11,7 @@ export function written(v) {
 
 /** The makers of a sheet, with blanks or solved. */
 export function partsOf(solved) {
-  const answer = (v) => (typeof v === "string" ? v : written(v));
+  const answer = (v) => (typeof v === "number" ? written(v) : v);
   const data = (v) => (solved ? { value: typeof v === "string" ? v : exact(v) } : {});
   return {
     solved,
