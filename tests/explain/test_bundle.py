@@ -25,7 +25,8 @@ MODULES = {
     "console.log(twice(more(ONE)));\n",
     "tabs_b": 'import { ONE } from "../base/c.js";\n\nexport function twice(x) {\n  return hidden(x) * 2 * ONE;\n}\n'
     "function hidden(x) {\n  return x;\n}\n",
-    "base_c": "export const ONE = 1;\nexport function more(x) {\n  return hidden + x;\n}\nconst hidden = 20;\n",
+    "base_c": "export const ONE = 1;\nexport function more(x) {\n  return hidden + all().next().value * x;\n}\n"
+    "const hidden = 20;\nexport function* all() {\n  yield 1;\n}\n",
 }
 
 
@@ -34,7 +35,7 @@ def test_a_script_comes_after_what_it_imports(joined):
     places = [text.index(f"const {name} = ") for name in ("base_c", "tabs_b", "main")]
     assert places == sorted(places)
     assert "import " not in text and "export " not in text
-    assert "const { twice } = tabs_b;" in text and "return { ONE, more };" in text
+    assert "const { twice } = tabs_b;" in text and "return { ONE, more, all };" in text
 
 
 @pytest.mark.skipif(not shutil.which("node"), reason="node is not installed")

@@ -34,6 +34,33 @@ def test_selfcheck_passes_and_says_how_far_off(page, quiet):
     quiet.button("Close").click()
 
 
+# Another timer beside the self-check's: how often it runs while the check is under way, of which it is told.
+BESIDE = """
+    window.turns = 0;
+    const turn = () => {
+      if (document.documentElement?.dataset.selfcheck) return;
+      if (document.readyState === 'complete') window.turns += 1;
+      setTimeout(turn);
+    };
+    setTimeout(turn);
+"""
+WORK = 500_000  # products and sums: less than 50 ms, where even a slow phone does ten millions of them in a second
+
+
+def test_the_selfcheck_works_in_slices_and_lets_the_page_answer_in_between(page, quiet):
+    """Counted in what it works out, not in time; two images of LeNet are more than ten millions of products."""
+    script = quiet.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": BESIDE})
+    try:
+        quiet.open(page, reload=True)
+        found = quiet.js("return {...document.documentElement.dataset, turns: window.turns}")
+    finally:
+        quiet.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+    assert found["selfcheck"] == "pass"
+    assert 0 < int(found["largest"]) <= WORK
+    assert int(found["slices"]) >= 1e7 / WORK
+    assert found["turns"] >= int(found["slices"]) / 2
+
+
 def corrupted(page, target, place):
     """The page with one number of one array changed; `place` picks the array's id out of the data."""
     text = page.read_text(encoding="utf-8")

@@ -62,8 +62,8 @@ def test_the_rule_of_imports_can_fail(files, fault):
 QUOTED = re.compile(r"//[^\n]*|/\*.*?\*/|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`", re.S)
 PATTERN = re.compile(r"(?<=[(,=:\[!&|?{};])(\s*)/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n\[])+/[a-z]*")
 HEADS = re.compile(
-    r"=>\s*|\bfunction (\w*)\([^{}]*?(?:\{[^{}]*\}[^{}]*?)*\) (?=\{)|"
-    r"^ +(?:get |static )?(?!if|for|while|switch|catch|function)(\w+)\([^;]*?\) (?=\{$)",
+    r"=>\s*|\bfunction\*? (\w*)\([^{}]*?(?:\{[^{}]*\}[^{}]*?)*\) (?=\{)|"
+    r"^ +(?:get |static |\*)?(?!if|for|while|switch|catch|function)(\w+)\([^;]*?\) (?=\{$)",
     re.M,
 )
 
@@ -108,6 +108,8 @@ def lines(n):
     "shape",
     [
         "function f(a, {{ b }}) {{\n{body}}}\n",
+        "function* f(a, {{ b }}) {{\n{body}}}\n",
+        "const t = {{\n  *work(a, b) {{\n{body}  }},\n}};\n",
         "const f = (a) => {{\n{body}}};\n",
         "export const t = {{\n  build(stage, say) {{\n{body}  }},\n}};\n",
         "class A {{\n  get most() {{\n{body}  }}\n}}\n",

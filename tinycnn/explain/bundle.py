@@ -28,7 +28,7 @@ STATIC = Path(__file__).parent / "static"
 LIST = 2_000  # bytes for the list of what was left out
 STYLES = ("page", "tabs")
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.M)
-EXPORT = re.compile(r"^export (?=(?:const|class|function) (\w+))", re.M)
+EXPORT = re.compile(r"^export (?=(?:const|class|function\*?) (\w+))", re.M)
 
 
 class Part(NamedTuple):

@@ -1,9 +1,14 @@
 // gradients: a convolution's backward as the tabs tell it: the columns times dy, and col2im of w.T @ dy.
 
 import { Values } from "../base/data.js";
+import { finished } from "./work.js";
 
 /** dw[o, c, u, v] = sum over l of dy[o, l] * cols[k, l], where k is the row of (c, u, v). */
 export function weightGradient(conv) {
+  return finished(weightGradientWork(conv));
+}
+
+export function* weightGradientWork(conv) {
   const { O, K, L, G } = conv;
   const dw = new Float64Array(O * K);
   for (let o = 0; o < O; o++) {
@@ -13,12 +18,17 @@ export function weightGradient(conv) {
       const [c, u, v] = conv.tap(k);
       dw[((o * conv.CG + c) * conv.KH + u) * conv.KW + v] = sum;
     }
+    yield K * L;
   }
   return dw;
 }
 
 /** col2im of the columns' gradient: added back where they came from, (C, H, W). */
 export function scatter(conv) {
+  return finished(scatterWork(conv));
+}
+
+export function* scatterWork(conv) {
   const dx = new Values(new Float64Array(conv.x.data.length), conv.x.shape);
   for (let g = 0; g < conv.G; g++) {
     for (let k = 0; k < conv.K; k++) {
@@ -29,6 +39,7 @@ export function scatter(conv) {
         if (conv.inFrame(r, q)) continue;
         dx.data[((g * conv.CG + c) * conv.H + r - conv.PH) * conv.W + q - conv.PW] += conv.gradColumn(g, k, l);
       }
+      yield conv.L;
     }
   }
   return dx;

@@ -5,9 +5,10 @@ import { DATA, Values, values } from "../base/data.js";
 import { words } from "../base/words.js";
 import { outputSize } from "./conv.js";
 import { modelConv, toyConv } from "./convolutions.js";
-import { scatter, weightGradient } from "./gradients.js";
+import { scatterWork, weightGradientWork } from "./gradients.js";
 import { inputOf } from "./samples.js";
 import { twin } from "./twin.js";
+import { finished } from "./work.js";
 
 const TOLERANCE = 1e-4; // of the largest number of an array: the browser adds in float64, the engine in float32
 
@@ -22,9 +23,9 @@ function difference(ours, theirs, most = theirs.most) {
   return worst;
 }
 
-const SLICE = 25; // milliseconds of work, between which the page can answer its reader
+const SLICE = 400_000; // products and sums, after which the page can answer its reader
 
-/** Check everything, a slice at a time, then call done(checks). */
+/** Check everything, a slice at a time, then call done(checks).  The root's dataset says how large the slices were. */
 export function selfcheck(done) {
   const checks = new Map();
   const note = (name, far, tolerance = TOLERANCE) => {
@@ -32,19 +33,24 @@ export function selfcheck(done) {
     checks.set(name, { name, difference: Math.max(worst, far), tolerance, count: count + 1 });
   };
   const work = everyCheck(note);
+  let [slices, largest] = [0, 0];
   const slice = () => {
-    const end = performance.now() + SLICE;
-    do {
-      if (work.next().done) return done(verdictOf([...checks.values()]));
-    } while (performance.now() < end);
-    return setTimeout(slice);
+    let [size, part] = [0, { done: false }];
+    while (size < SLICE && !part.done) {
+      part = work.next();
+      size += part.value ?? 0;
+    }
+    [slices, largest] = [slices + 1, Math.max(largest, size)];
+    if (!part.done) return setTimeout(slice);
+    Object.assign(document.documentElement.dataset, { slices, largest });
+    return done(verdictOf([...checks.values()]));
   };
   setTimeout(slice);
 }
 
-/** The checks, with a stop after each small part. */
+/** The checks, with a stop after each part, which says how many products and sums it took. */
 function* everyCheck(note) {
-  checkSizes(note);
+  yield checkSizes(note);
   for (const found of DATA.lesson.cases) {
     const [s, p, d] = [found.stride[0], found.padding[0], found.dilation[0]];
     yield* checkConv(toyConv({ s, p, d, flip: Number(found.flip), edits: "" }), words("check.rows.toy"), note);
@@ -67,77 +73,77 @@ function checkSizes(note) {
     const [n, k, s, p, d, size] = table.part(row).data;
     note(words("check.rows.sizes"), outputSize(n, k, s, p, d) === size ? 0 : Infinity, 0);
   }
+  return table.data.length;
 }
 
 /** One convolution: forward, the columns to the bit, the product with them, and both gradients. */
 function* checkConv(conv, name, note) {
-  note(
-    words("check.rows.output", { name }),
-    difference(twin.conv2d(conv.x, conv.w, conv.b, conv.options).data, conv.out),
-  );
-  yield;
+  const out = yield* twin.conv2dWork(conv.x, conv.w, conv.b, conv.options);
+  note(words("check.rows.output", { name }), difference(out.data, conv.out));
+  const bare = Object.assign(Object.create(conv), { cols: null, grad_cols: null }); // which reads and works out itself
   if (conv.cols) {
-    const cols = conv.cols;
-    conv.cols = null; // so that column() reads the image
-    const read = everyColumn(conv, cols, (g, k, l) => conv.column(g, k, l));
-    conv.cols = cols;
-    note(words("check.rows.columns", { name }), difference(read, cols), 0);
-    yield;
-    if (conv.grad_w) note(words("check.rows.weights", { name }), difference(weightGradient(conv), conv.grad_w));
+    const read = yield* everyColumn(conv, 1, (g, k, l) => bare.column(g, k, l));
+    note(words("check.rows.columns", { name }), difference(read, conv.cols), 0);
+    if (conv.grad_w) {
+      const dw = yield* weightGradientWork(conv);
+      note(words("check.rows.weights", { name }), difference(dw, conv.grad_w));
+    }
   }
-  yield;
   if (conv.grad_cols) {
-    const theirs = conv.grad_cols;
-    conv.grad_cols = null; // so that gradColumn() works it out
-    const ours = everyColumn(conv, theirs, (g, k, l) => conv.gradColumn(g, k, l));
-    conv.grad_cols = theirs;
-    note(words("check.rows.columns_gradient", { name }), difference(ours, theirs));
+    const ours = yield* everyColumn(conv, conv.O / conv.G, (g, k, l) => bare.gradColumn(g, k, l));
+    note(words("check.rows.columns_gradient", { name }), difference(ours, conv.grad_cols));
   }
-  yield;
   if (conv.grad_cols && conv.grad_x) {
-    note(words("check.rows.col2im", { name }), difference(scatter(conv).data, conv.grad_x));
+    const dx = yield* scatterWork(conv);
+    note(words("check.rows.col2im", { name }), difference(dx.data, conv.grad_x));
   }
-  yield;
-  if (conv.partials) {
-    const sums = Float64Array.from(conv.out.data, (_, place) => {
-      let sum = conv.bias(Math.floor(place / conv.L));
-      for (let c = 0; c < conv.CG; c++) sum += conv.partials.data[c * conv.out.data.length + place];
-      return sum;
-    });
-    note(words("check.rows.partials", { name }), difference(sums, conv.out));
-  }
+  if (conv.partials) note(words("check.rows.partials", { name }), difference(yield* partialSums(conv), conv.out));
 }
 
-/** entry(g, k, l) for every number of an array that is laid out as the columns are: (g, i, k, j). */
-function everyColumn(conv, like, entry) {
-  return Float64Array.from(like.data, (_, place) => {
-    const [j, k] = [place % conv.OW, Math.floor(place / conv.OW) % conv.K];
-    const i = Math.floor(place / (conv.OW * conv.K)) % conv.OH;
-    return entry(Math.floor(place / (conv.OW * conv.K * conv.OH)), k, i * conv.OW + j);
-  });
+/** The partial maps and the bias, added up. */
+function* partialSums(conv) {
+  const sums = new Float64Array(conv.out.data.length);
+  for (let o = 0; o < conv.O; o++) {
+    for (let place = o * conv.L; place < (o + 1) * conv.L; place++) {
+      sums[place] = conv.bias(o);
+      for (let c = 0; c < conv.CG; c++) sums[place] += conv.partials.data[c * sums.length + place];
+    }
+    yield conv.CG * conv.L;
+  }
+  return sums;
+}
+
+/** entry(g, k, l) for every number of the columns, as they are laid out: (g, i, k, j); each takes `cost` products. */
+function* everyColumn(conv, cost, entry) {
+  const found = new Float64Array(conv.G * conv.K * conv.L);
+  for (let row = 0, place = 0; row < conv.G * conv.OH; row++) {
+    const [g, i] = [Math.floor(row / conv.OH), row % conv.OH];
+    for (let k = 0; k < conv.K; k++) {
+      for (let j = 0; j < conv.OW; j++, place++) found[place] = entry(g, k, i * conv.OW + j);
+    }
+    yield conv.K * conv.OW * cost;
+  }
+  return found;
 }
 
 function* checkSample(sample, img, note) {
   const name = words("check.rows.image", { n: img + 1 });
   const unknownLayer = twin.unknownLayer();
   for (const layer of DATA.model.layers) {
-    const ids = sample.layers[layer.label];
-    yield;
-    const out = values(ids.out);
+    const out = values(sample.layers[layer.label].out);
     if (!out) continue;
-    if (!unknownLayer)
-      note(
-        words("check.rows.layer", { name, layer: layer.label }),
-        difference(twin.layer(layer, inputOf(sample, layer.label)).data, out),
-      );
+    if (!unknownLayer) {
+      const ours = yield* twin.layerWork(layer, inputOf(sample, layer.label));
+      note(words("check.rows.layer", { name, layer: layer.label }), difference(ours.data, out));
+    }
     const conv = modelConv(layer.label, img);
     if (conv) yield* checkConv(conv, words("check.rows.layer", { name, layer: layer.label }), note);
   }
   if (unknownLayer) return;
   const last = DATA.model.layers.at(-1).label;
-  const outs = twin.forward(values(sample.x));
-  note(words("check.rows.net", { name }), difference(outs[last].data, values(sample.layers[last].out)));
-  yield;
+  let x = values(sample.x);
+  for (const layer of DATA.model.layers) x = yield* twin.layerWork(layer, x);
+  note(words("check.rows.net", { name }), difference(x.data, values(sample.layers[last].out)));
   yield* checkGradients(sample, name, last, note);
 }
 
@@ -149,26 +155,23 @@ function* checkGradients(sample, name, last, note) {
     note(words("check.rows.softmax", { name }), difference(p, slope, 1)); // as a share of a probability of 1
   }
   for (const unit of sample.units) {
-    yield;
     const theirs = values(unit.gradient);
     if (!theirs) continue;
-    note(
-      words("check.rows.units", { name }),
-      difference(cropped(browserGradient(sample, unit.layer, unit.index), unit, theirs), theirs),
-    );
+    const ours = yield* gradientWork(sample, unit.layer, unit.index);
+    note(words("check.rows.units", { name }), difference(cropped(ours, unit, theirs), theirs));
   }
 }
 
 /** The gradient of a unit by the image, worked out by the browser from the engine's activations: (C, H, W). */
 export function browserGradient(sample, label, index) {
+  return finished(gradientWork(sample, label, index));
+}
+
+function* gradientWork(sample, label, index) {
   const out = values(sample.layers[label].out);
   const place = index.reduce((sum, k, axis) => sum + k * out.strides[axis], 0);
-  const gradient = twin.inputGradient(
-    label,
-    place,
-    (l) => inputOf(sample, l),
-    (l) => values(sample.layers[l].out),
-  );
+  const input = (l) => inputOf(sample, l);
+  const gradient = yield* twin.inputGradientWork(label, place, input, (l) => values(sample.layers[l].out));
   return new Values(gradient, values(sample.x).shape);
 }
 

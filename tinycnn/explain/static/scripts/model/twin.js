@@ -2,9 +2,14 @@
 // engine's arrays.  Sums are in float64, the engine's in float32; nothing here is shown without being labelled.
 
 import { DATA, Values, values } from "../base/data.js";
+import { finished } from "./work.js";
 
 export const twin = {
-  conv2d(x, w, b, { stride: [SH, SW], padding: [PH, PW], dilation: [DH, DW], groups: G }) {
+  conv2d(x, w, b, options) {
+    return finished(twin.conv2dWork(x, w, b, options));
+  },
+
+  *conv2dWork(x, w, b, { stride: [SH, SW], padding: [PH, PW], dilation: [DH, DW], groups: G }) {
     const [, H, W] = x.shape;
     const [O, CG, KH, KW] = w.shape;
     const OH = Math.floor((H + 2 * PH - DH * (KH - 1) - 1) / SH) + 1;
@@ -30,6 +35,7 @@ export const twin = {
           out[place] = sum;
         }
       }
+      yield OH * OW * CG * KH * KW;
     }
     return new Values(out, [O, OH, OW]);
   },
@@ -116,7 +122,12 @@ export const twin = {
 
   /** One layer on one example. */
   layer(layer, x) {
-    if (layer.kind === "conv2d") return twin.conv2d(x, values(layer.w), values(layer.b), layer.options);
+    return finished(twin.layerWork(layer, x));
+  },
+
+  *layerWork(layer, x) {
+    if (layer.kind === "conv2d") return yield* twin.conv2dWork(x, values(layer.w), values(layer.b), layer.options);
+    yield layer.kind === "linear" ? values(layer.w).data.length : x.data.length;
     if (layer.kind === "linear") return twin.linear(x, values(layer.w), values(layer.b));
     if (layer.kind === "flatten") return x.reshape(...layer.shape_out);
     if (layer.kind in twin.each) return new Values(Float64Array.from(x.data, twin.each[layer.kind]), x.shape);
@@ -138,18 +149,19 @@ export const twin = {
   },
 
   /** The gradient of one number of a layer's output by the image; `inputs` and `outs` are the layers' arrays. */
-  inputGradient(label, place, inputOf, outOf) {
+  *inputGradientWork(label, place, inputOf, outOf) {
     let k = DATA.model.layers.findIndex((layer) => layer.label === label);
     let dy = new Float64Array(outOf(label).data.length);
     dy[place] = 1;
     for (; k >= 0; k--) {
       const layer = DATA.model.layers[k];
-      dy = twin.layerBack(layer, inputOf(layer.label), outOf(layer.label), dy);
+      dy = yield* twin.layerBackWork(layer, inputOf(layer.label), outOf(layer.label), dy);
     }
     return dy;
   },
 
-  layerBack(layer, x, y, dy) {
+  *layerBackWork(layer, x, y, dy) {
+    yield dy.length;
     if (layer.kind === "flatten") return dy;
     if (layer.kind in twin.slope) return dy.map((v, k) => v * twin.slope[layer.kind](y.data[k]));
     const dx = new Float64Array(x.data.length);
@@ -157,8 +169,9 @@ export const twin = {
       const w = values(layer.w);
       const [O, I] = w.shape;
       for (let o = 0; o < O; o++) if (dy[o]) for (let i = 0; i < I; i++) dx[i] += dy[o] * w.data[o * I + i];
+      yield O * I;
     } else if (layer.kind === "conv2d") {
-      twin.convBack(x, values(layer.w), layer, dy, dx);
+      yield* twin.convBackWork(x, values(layer.w), layer, dy, dx);
     } else if (layer.kind === "avg_pool2d") {
       twin.pool(x, layer, (place, pixels, count) => {
         for (const k of pixels) dx[k] += dy[place] / count;
@@ -172,7 +185,7 @@ export const twin = {
   },
 
   /** col2im of w.T @ dy, one output at a time. */
-  convBack(x, w, layer, dy, dx) {
+  *convBackWork(x, w, layer, dy, dx) {
     const {
       stride: [SH, SW],
       padding: [PH, PW],
@@ -184,9 +197,11 @@ export const twin = {
     const [, OH, OW] = layer.shape_out;
     for (let o = 0, place = 0; o < O; o++) {
       const first = Math.floor(o / (O / G)) * CG;
+      let work = OH * OW;
       for (let i = 0; i < OH; i++) {
         for (let j = 0; j < OW; j++, place++) {
           if (!dy[place]) continue;
+          work += CG * KH * KW;
           for (let c = 0; c < CG; c++) {
             for (let u = 0; u < KH; u++) {
               const r = i * SH + u * DH - PH;
@@ -200,6 +215,7 @@ export const twin = {
           }
         }
       }
+      yield work;
     }
   },
 };
