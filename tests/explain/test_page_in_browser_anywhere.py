@@ -276,10 +276,11 @@ def test_words_are_explained(page, quiet):
     quiet.button("Close").click()
 
 
+TOY_STATES = ["tab=slide", "tab=im2col", "tab=channels", "tab=backward&part=3", "tab=backward&part=4"]
+
+
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])
-@pytest.mark.parametrize(
-    "state", ["tab=slide", "tab=im2col", "tab=channels", "tab=backward&part=3", "tab=backward&part=4"]
-)
+@pytest.mark.parametrize("state", TOY_STATES)
 def test_figure_and_controls_are_on_one_screen(state, size, page, quiet):
     """Of the toy: all of it on a desk; on a phone the sentence and the buttons stay in sight while one scrolls."""
     quiet.open(page, state, size=size, touch=size[0] < 500, reload=True)
@@ -289,6 +290,21 @@ def test_figure_and_controls_are_on_one_screen(state, size, page, quiet):
     else:
         quiet.js("scrollBy(0, 250)")
     assert box(".dock")["bottom"] <= size[1] + 1 and box(".say")["bottom"] <= size[1] + 1
+
+
+SCROLLED = """
+    return [...document.querySelectorAll('.stage-controls > .controls')]
+      .filter((e) => e.checkVisibility() && e.scrollWidth > e.clientWidth).length;
+"""
+
+
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1366, 768), (1440, 900)])
+@pytest.mark.parametrize("lang", ["en", "vi"])
+def test_controls_are_all_in_sight_on_a_desk(lang, size, page, quiet):
+    quiet.open(page, f"tab=slide&lang={lang}", size=size, reload=True)
+    for state in [*TOY_STATES, "tab=im2col&src=conv2"]:
+        quiet.open(page, f"{state}&lang={lang}", size=size)
+        assert quiet.js(SCROLLED) == 0, state
 
 
 class Twice(Module):
