@@ -229,6 +229,41 @@ def test_a_page_for_a_lecture_turns_by_a_remote_control(page, quiet):
     assert "present=1" in quiet.hash
 
 
+FULL = "return [Boolean(document.fullscreenElement), document.documentElement.classList.contains('present')]"
+
+
+@pytest.mark.parametrize(("by", "large"), [("button", False), ("key", False), ("key", True)])
+def test_a_lecture_takes_the_whole_screen_and_escape_gives_it_back(by, large, page, quiet):
+    """As a link has the page, large or not, so it is again afterwards."""
+    quiet.open(page, f"tab=slide{'&present=1' * large}", reload=True)
+    body = quiet.driver.find_element("tag name", "body")
+    if by == "button":
+        button = quiet.button("Full screen")
+        quiet.js("arguments[0].scrollIntoView({block: 'center'})", button)
+        button.click()
+    else:
+        body.send_keys("f")
+    quiet.wait(lambda: quiet.js(FULL) == [True, True])
+    assert "present=1" in quiet.hash
+    body.send_keys(Keys.ESCAPE)
+    quiet.wait(lambda: quiet.js(FULL) == [False, large])
+    assert ("present=1" in quiet.hash) == large
+    body.send_keys("f")
+    quiet.wait(lambda: quiet.js(FULL) == [True, True])
+    body.send_keys("f")  # and the key itself, too
+    quiet.wait(lambda: quiet.js(FULL) == [False, large])
+
+
+def test_where_no_page_may_take_the_screen_it_is_large_until_escape(page, quiet):
+    quiet.open(page, "tab=slide", reload=True)
+    quiet.js("document.documentElement.requestFullscreen = () => Promise.reject(new TypeError('not allowed'))")
+    body = quiet.driver.find_element("tag name", "body")
+    body.send_keys("f")
+    quiet.wait(lambda: quiet.js(FULL) == [False, True])
+    body.send_keys(Keys.ESCAPE)
+    quiet.wait(lambda: quiet.js(FULL) == [False, False])
+
+
 EMBED = """<!doctype html><title>Around</title><iframe width="900" height="300" src="{address}"></iframe>
 <script>
   addEventListener('message', ({{data}}) => {{

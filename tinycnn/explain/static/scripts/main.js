@@ -12,6 +12,7 @@ import { selfcheck } from "./model/selfcheck.js";
 import { button } from "./widgets/controls.js";
 import { origin } from "./widgets/labels.js";
 import { pictureButtons } from "./widgets/picture.js";
+import { lectureButton } from "./widgets/lecture.js";
 import { lead } from "./widgets/question.js";
 import { showSelfcheck } from "./widgets/verdict.js";
 import { caption } from "./widgets/walk.js";
@@ -33,7 +34,7 @@ const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the ar
 function build() {
   const tabs = TABS.map(room);
   const [card, start, sheet] = [tourCard(), startScreen(TABS), worksheet()];
-  const kit = div("kit", sheet.open, pictureButtons());
+  const kit = div("kit", lectureButton(), sheet.open, pictureButtons());
   const nav = document.querySelector(".tabs");
   nav.append(...tabs.map((tab) => tab.control));
   document.querySelector("main").append(start, sheet, ...tabs.map((tab) => tab.root));
