@@ -97,7 +97,8 @@ def test_the_numbers_of_a_convolution_are_the_engines(key, page, quiet, saved):
     assert np.array_equal(numbers(root, "Kernel, channel 1"), np.ravel(lesson.W[1][1]))
     x = np.pad(lesson.X[0], 1)
     assert np.array_equal(numbers(root, "Input, channel 0"), x.ravel())
-    assert str(int(out[3, 4])) in [t.text.replace("−", "-") for t in root.iter(f"{SVG}text")]  # and the sum below
+    texts = [t.text.replace("−", "-") for t in root.iter(f"{SVG}text")]
+    assert texts[texts.index("[1, 3, 4]") + 2] == str(int(out[3, 4]))  # y[1, 3, 4] = and its value, below the figure
 
 
 def test_columns_product_and_gradients_are_the_engines(page, quiet, saved):

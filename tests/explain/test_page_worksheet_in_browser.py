@@ -80,6 +80,16 @@ def test_the_numbers_of_the_output(options, paper):
     assert f"= {record.out[0, 1, 1, 1]:.0f}".replace("-", "−") in key["text"]  # and how it is made
 
 
+def test_what_follows_from_a_change_is_the_browsers(paper, quiet):
+    """w[0, 0, 1, 2] = 5 instead of 2 makes 3 times the pixel under it more of each output."""
+    out, x = lesson.toy(1, 1, 1, False)["conv1"].out[0, 0], np.pad(lesson.X[0], 1)
+    _, key = paper("tab=slide&edits=w.0.0.1.2%3D5")
+    assert np.array_equal(np.array(key["grids"]["y[0]"], float), out + 3 * x[1:7, 2:])
+    assert [element.text for element in quiet.find(".solution .origin")] == ["browser’s arithmetic"]
+    paper("tab=slide")
+    assert [element.text for element in quiet.find(".solution .origin")] == ["engine"]
+
+
 def test_a_column_and_its_products(paper):
     record = lesson.toy(1, 1, 1, False)["conv1"]
     sheet, key = paper("tab=im2col&i=3&j=2")

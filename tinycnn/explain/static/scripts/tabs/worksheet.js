@@ -5,6 +5,7 @@ import { div, h, replace } from "../base/dom.js";
 import { set, state } from "../base/state.js";
 import { words } from "../base/words.js";
 import { button } from "../widgets/controls.js";
+import { origin } from "../widgets/labels.js";
 import { lettered } from "../widgets/shortcuts.js";
 import { columnExercise, outputExercise, partialsExercise, pixelsExercise, weightsExercise } from "./worksheet_conv.js";
 import { confusionExercise, shapesExercise, sizesExercise } from "./worksheet_net.js";
@@ -67,7 +68,7 @@ function sheetOf(id, exercises, solved) {
   );
 }
 
-function exerciseOf({ title, ask, content, why }, number, solved) {
+function exerciseOf({ title, ask, content, why, by = "engine" }, number, solved) {
   const working =
     solved &&
     why &&
@@ -76,5 +77,12 @@ function exerciseOf({ title, ask, content, why }, number, solved) {
       { class: "working" },
       why.map((text) => h("li", {}, text)),
     );
-  return h("section", {}, h("h3", {}, `${number}. ${title}`), h("p", {}, ask), div("sheet-body", content), working);
+  return h(
+    "section",
+    {},
+    h("h3", {}, `${number}. ${title} `, solved && origin(by)),
+    h("p", {}, ask),
+    div("sheet-body", content),
+    working,
+  );
 }

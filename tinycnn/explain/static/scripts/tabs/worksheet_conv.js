@@ -15,6 +15,14 @@ function asked() {
   return { conv, ...place(conv), options: { s: conv.SH, p: conv.PH, d: conv.DH, b: biases } };
 }
 
+/** Who worked the answers out: the engine, or the browser after a change. */
+const maker = (conv) => (conv.engine ? "engine" : "browser");
+
+/** What channel c of the image adds to an output. */
+function partial(conv, o, c, i, j) {
+  return conv.partials ? conv.partials.at(c, o, i, j) : conv.channelSum(o, c, i, j);
+}
+
 const letter = (name, ...index) => [h("i", {}, name), index.length ? `[${index.join(", ")}]` : ""];
 
 /** The framed image, channel by channel. */
@@ -46,7 +54,7 @@ function gradients({ grid }, conv, filters) {
 
 /** "28 + 3 + 1 = 32": the channels' sums and the bias. */
 function sumOf(conv, o, i, j) {
-  const sums = Array.from({ length: conv.CG }, (_, c) => written(conv.channelSum(o, c, i, j)));
+  const sums = Array.from({ length: conv.CG }, (_, c) => written(partial(conv, o, c, i, j)));
   return `y[${o}, ${i}, ${j}] = ${[...sums, written(conv.bias(o))].join(" + ")} = ${written(conv.out.at(o, i, j))}`;
 }
 
@@ -61,6 +69,7 @@ export function outputExercise(parts) {
     asked: (r, q) => blanks.includes(r * conv.OW + q),
   });
   return {
+    by: maker(conv),
     title: words("sheet.output.title"),
     ask: words("sheet.output.ask", { ...options, b: round(conv.bias(o), 0), o }),
     content: [images(parts, conv), kernels(parts, conv, o), output],
@@ -90,6 +99,7 @@ export function columnExercise(parts) {
     h("p", {}, letter("y", o, i, j), " = ", parts.box(conv.out.at(o, i, j))),
   );
   return {
+    by: maker(conv),
     title: words("sheet.column.title"),
     ask: words("sheet.column.ask", { ...options, i, j }),
     content: [images(parts, conv), table, h("div", {}, results)],
@@ -109,7 +119,7 @@ export function partialsExercise(parts) {
     [...names, letter("y", o)].map((name) => h("th", { scope: "col" }, name)),
   );
   const row = ([r, q]) => {
-    const sums = Array.from({ length: conv.CG }, (_, c) => parts.box(conv.channelSum(o, c, r, q)));
+    const sums = Array.from({ length: conv.CG }, (_, c) => parts.box(partial(conv, o, c, r, q)));
     const cells = [...sums, written(conv.bias(o)), parts.box(conv.out.at(o, r, q))];
     return h(
       "tr",
@@ -119,6 +129,7 @@ export function partialsExercise(parts) {
     );
   };
   return {
+    by: maker(conv),
     title: words("sheet.partials.title"),
     ask: words("sheet.partials.ask", options),
     content: [
@@ -146,6 +157,7 @@ export function weightsExercise(parts) {
     return `dw[${o}, ${c}, ${u}, ${v}] = ${products(pairs.filter(([a, b]) => a * b))} = ${written(value(u, v))}`;
   };
   return {
+    by: maker(conv),
     title: words("sheet.weights.title"),
     ask: pieces("sheet.weights.ask", { ...options, code: h("code", {}, "dw = dy @ cols.T") }),
     content: [gradients(parts, conv, [o]), images(parts, conv)[channel], gradient],
@@ -176,6 +188,7 @@ export function pixelsExercise(parts) {
     return `dx[${channel}, ${r}, ${q}] = ${terms} = ${written(conv.grad_x.at(channel, r, q))}`;
   };
   return {
+    by: maker(conv),
     title: words("sheet.pixels.title"),
     ask: pieces("sheet.pixels.ask", { ...options, code: h("code", {}, "dx = col2im(w.T @ dy)") }),
     content: [gradients(parts, conv, filters), filters.map((f) => kernel(parts, conv, f, c)), gradient],
