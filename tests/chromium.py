@@ -52,6 +52,7 @@ def start(profile):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=service))
+    driver.set_script_timeout(300)  # a script of a busy machine may take its time
     return Browser(driver)
 
 
