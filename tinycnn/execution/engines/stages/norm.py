@@ -49,7 +49,6 @@ class Norm(PartStage):
         for some in (slice(c, c + step) for c in range(0, C, step)):
             B = None if self.B is None else self.B[:, some]
             self.tails.append((some, Tail(stage, self.z[:, some], self.y[:, some], B, scratch)))
-        self.product = scratch(1, step, H, W, N)
 
     def forward(self, train: bool) -> None:
         running = None if train else self._running()
@@ -73,7 +72,7 @@ class Norm(PartStage):
         mean, squares = whole.total(self._sums(x)) / M, aligned((x.shape[1],), x.dtype)  # (C,)
         for some, _ in self.tails:
             u = np.subtract(x[:, some], _wide(mean[some]), out=self.u[:, some])
-            squares[some] = self._sums(np.multiply(u, u, out=self.product[:, : u.shape[1]]))
+            squares[some] = _dots(u, u)
         var = whole.total(squares) * (scale * scale / M)
         if whole.remembers():
             self.layer.remember(scale * mean + self.x.shift, var * (M / (M - 1)))
@@ -95,8 +94,7 @@ class Norm(PartStage):
         dots = np.empty_like(self.inverse)
         for some, tail in self.tails:
             tail.backward(d[None, some], dz[:, some], self.dB[:, some])
-            product = np.multiply(dz[:, some], u[:, some], out=self.product[:, : dots[some].size])
-            dots[some] = self._sums(product)
+            dots[some] = _dots(dz[:, some], u[:, some])
         dw, db = inner * self.inverse * dots, inner * self.dB[0]  # (C,)
         for parameter, gradient in ((self.layer.weight, dw), (self.layer.bias, db)):
             if (wanted := gradients.get(id(parameter))) is not None:
@@ -119,6 +117,12 @@ class Norm(PartStage):
         rows = d.reshape(*d.shape[:3], -1)  # (1, C, H, W*N)
         total: Array = np.add.reduce(np.matmul(rows, self.ones), axis=2)[0]  # (C,)
         return total
+
+
+def _dots(a: Array, b: Array) -> Array:
+    """The sum of a * b, both (1, C, H, W, N), over all but the channels, row by row: nothing is written but (C, H)."""
+    total: Array = np.add.reduce(np.vecdot(*(d[0].reshape(*d.shape[1:3], -1) for d in (a, b))), axis=1)
+    return total
 
 
 def _wide(numbers: Array) -> Array:
