@@ -3,7 +3,9 @@
 Needs Chromium, chromedriver and selenium; `start` skips the test, with the reason, where one of them is missing.
 """
 
+import base64
 import json
+import re
 import shutil
 import time
 
@@ -37,6 +39,25 @@ NUMBERS = """
     const grid = arguments[0].grid;
     return Array.from({length: grid.rows}, (_, r) => Array.from({length: grid.cols}, (_, c) => grid.value(r, c)));
 """
+
+
+def data_of(page):
+    """The data of a page's file, and the text before and after them."""
+    before, data, after = re.split(
+        r'(?<=id="trace">)(.*?)(?=</script>)', page.read_text(encoding="utf-8"), maxsplit=1, flags=re.S
+    )
+    return json.loads(data), before, after
+
+
+def corrupted(page, target, which, amount=0.5, place=None):
+    """The page with one number of one array changed; `which` picks the array's id out of the data."""
+    data, before, after = data_of(page)
+    entry = data["arrays"][which(data)]
+    values = np.frombuffer(base64.b64decode(entry["b64"]), entry["dtype"]).copy()
+    values[values.size * 4 // 7 if place is None else place] += amount
+    entry["b64"] = base64.b64encode(values.tobytes()).decode()
+    target.write_text(before + json.dumps(data).replace("<", "\\u003c") + after, encoding="utf-8")
+    return target
 
 
 def start(profile):

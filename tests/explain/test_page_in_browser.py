@@ -1,11 +1,10 @@
 """Every tab of the page in a real browser, from a file, with every request refused: what it shows is the engine's."""
 
-import base64
-import json
 import re
 
 import numpy as np
 import pytest
+from chromium import corrupted
 
 from tinycnn import explain
 from tinycnn.explain import lesson
@@ -15,7 +14,7 @@ from tinycnn.geometry import output_size
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
-TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "lab", "edit")
 
 
 # The self-check
@@ -59,20 +58,6 @@ def test_the_selfcheck_works_in_slices_and_lets_the_page_answer_in_between(page,
     assert 0 < int(found["largest"]) <= WORK
     assert int(found["slices"]) >= 1e7 / WORK
     assert found["turns"] >= int(found["slices"]) / 2
-
-
-def corrupted(page, target, place):
-    """The page with one number of one array changed; `place` picks the array's id out of the data."""
-    text = page.read_text(encoding="utf-8")
-    match = re.search(r'(<script type="application/json" id="trace">)(.*?)(</script>)', text, re.S)
-    data = json.loads(match[2])
-    entry = data["arrays"][place(data)]
-    values = np.frombuffer(base64.b64decode(entry["b64"]), entry["dtype"]).copy()
-    values[values.size * 4 // 7] += 0.5
-    entry["b64"] = base64.b64encode(values.tobytes()).decode()
-    changed = text[: match.start(2)] + json.dumps(data).replace("<", "\\u003c") + text[match.end(2) :]
-    target.write_text(changed, encoding="utf-8")
-    return target
 
 
 CORRUPTIONS = {

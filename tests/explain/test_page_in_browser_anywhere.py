@@ -15,7 +15,7 @@ from tinycnn.nn import AvgPool2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, M
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
-TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "lab", "edit")
 
 
 STATES = [
@@ -23,6 +23,7 @@ STATES = [
     "tab=size&n=11&k=4",
     "tab=network&unit=fc1:17",
     "tab=edit&moves=x1,r30",
+    "tab=lab&act=tanh&init=kaiming&rate=0.3&ran=2",
 ]
 
 
@@ -47,6 +48,7 @@ NONSENSE = [
     "tab=size&n=0&k=99&ss=0",
     "tab=training&step=99&cell=a.b",
     "tab=size&tour=99",
+    "tab=lab&act=x&init=constructor&rate=-3&ran=-1e9",
 ]
 
 
@@ -311,7 +313,7 @@ def test_words_are_explained(page, quiet):
     quiet.button("Close").click()
 
 
-TOY_STATES = ["tab=slide", "tab=im2col", "tab=channels", "tab=backward&part=3", "tab=backward&part=4"]
+TOY_STATES = ["tab=slide", "tab=im2col", "tab=channels", "tab=backward&part=3", "tab=backward&part=4", "tab=lab&ran=20"]
 
 
 @pytest.mark.parametrize("size", [(1440, 900), (1024, 768), (390, 844)])

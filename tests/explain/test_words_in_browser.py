@@ -12,7 +12,7 @@ from tinycnn.nn import Flatten, Linear, Module, Sequential
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
-TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "edit")
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "lab", "edit")
 
 
 def foreign(entry):
@@ -84,6 +84,7 @@ STATES = {
     "network": [f"unit={unit}" for unit in ("conv2:0.1.1", "sigmoid1:2.9.9", "pool1:3.5.6", "fc1:33", "fc3:9")],
     "backward": [*(f"part={k}" for k in range(1, 6)), "part=3&i=9&j=9", "part=4&src=conv2", f"part=4&i=9&j=9&{EDITS}"],
     "training": ["view=1", "view=2", "view=3", "view=3&cell=1.1", "view=3&cell=6.2", "view=4"],
+    "lab": ["ran=21", "act=relu&init=large&rate=1&ran=20", "act=tanh&init=zeros&ran=1", "act=tanh&init=xavier"],
     "edit": ["", "moves=x9,r90", "pic=3&moves=v1"],
 }  # fmt: skip
 

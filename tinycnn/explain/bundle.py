@@ -26,7 +26,7 @@ from tinycnn.explain.words import languages, say, table
 
 STATIC = Path(__file__).parent / "static"
 LIST = 2_000  # bytes for the list of what was left out
-STYLES = ("page", "tabs")
+STYLES = ("page", "tabs", "lab")
 IMPORT = re.compile(r'^import \{([^}]*)\} from "([^"]+)";\n', re.M)
 EXPORT = re.compile(r"^export (?=(?:const|class|function\*?) (\w+))", re.M)
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinycnn.backend import Array
-from tinycnn.explain import lesson
+from tinycnn.explain import lab, lesson
 from tinycnn.explain.bundle import Arrays, Part, render
 from tinycnn.explain.measure import evaluate, flow, gradient_check, strongest_units
 from tinycnn.explain.source import sources
@@ -97,6 +97,7 @@ def _data(
         "classes": classes,
         "sources": sources(),
         "lesson": _lesson(arrays),
+        "lab": lab.data(arrays),
         "model": {"layers": [_layer(arrays, record) for record in first.layers]},
         "samples": [_sample(arrays, trace, i) for i, trace in enumerate(traces)],
         "gradcheck": {"layer": checked, "rows": _finite(gradient_check(first, checked))} if checked else None,

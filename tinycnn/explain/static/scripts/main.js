@@ -20,6 +20,7 @@ import { backwardTab } from "./tabs/backward.js";
 import { channelsTab } from "./tabs/channels.js";
 import { editTab } from "./tabs/edit.js";
 import { im2colTab } from "./tabs/im2col.js";
+import { labTab } from "./tabs/lab.js";
 import { networkTab } from "./tabs/network.js";
 import { practice } from "./tabs/practice.js";
 import { sizeTab } from "./tabs/size.js";
@@ -28,7 +29,7 @@ import { trainingTab } from "./tabs/training.js";
 import { worksheet } from "./tabs/worksheet.js";
 import { enter, startScreen, tourCard } from "./tour/tour.js";
 
-const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, editTab];
+const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, labTab, editTab];
 const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the arrow keys move
 
 function build() {

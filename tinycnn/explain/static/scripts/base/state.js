@@ -62,7 +62,24 @@ const EDIT = {
   moves: "", // what was done to it: "x1,y-2,r15"
 };
 
-export const DEFAULTS = { ...PAGE, ...CONVOLUTION, ...IM2COL, ...SIZE, ...NETWORK, ...BACKWARD, ...TRAINING, ...EDIT };
+const LAB = {
+  act: "sigmoid", // activation,
+  init: "small", // first weights,
+  rate: "0.1", // and learning rate of the training in the page
+  ran: 0, // how many steps of it were run
+};
+
+export const DEFAULTS = {
+  ...PAGE,
+  ...CONVOLUTION,
+  ...IM2COL,
+  ...SIZE,
+  ...NETWORK,
+  ...BACKWARD,
+  ...TRAINING,
+  ...LAB,
+  ...EDIT,
+};
 
 export const state = { ...DEFAULTS };
 

@@ -6,6 +6,7 @@ import { words } from "../base/words.js";
 import { outputSize } from "./conv.js";
 import { modelConv, toyConv } from "./convolutions.js";
 import { scatterWork, weightGradientWork } from "./gradients.js";
+import { checkLab } from "./lab_check.js";
 import { inputOf } from "./samples.js";
 import { twin } from "./twin.js";
 import { finished } from "./work.js";
@@ -56,6 +57,7 @@ function* everyCheck(note) {
     yield* checkConv(toyConv({ s, p, d, flip: Number(found.flip), edits: "" }), words("check.rows.toy"), note);
   }
   for (const [img, sample] of (DATA.samples ?? []).entries()) yield* checkSample(sample, img, note);
+  yield* checkLab(note, difference);
 }
 
 /** What was found is written on the document's root. */
