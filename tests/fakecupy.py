@@ -486,7 +486,9 @@ def arange(*limits, dtype=None):
 
 @public
 def where(condition, x, y):
-    """With three arguments only: with one, the host must wait to learn the size."""
+    """With three arguments only: with one, the host must wait to learn the size.  The condition is an array."""
+    if not isinstance(condition, ndarray):
+        raise AttributeError(f"{type(condition).__name__!r} object has no attribute 'astype'")
     return result(np.where(*map(operand, (condition, x, y))))
 
 

@@ -50,6 +50,11 @@ def test_arrays_of_host_and_device_do_not_mix(operate, other):
         operate(fake(3), other)
 
 
+def test_a_condition_is_an_array():
+    with pytest.raises(AttributeError, match="'bool' object has no attribute 'astype'"):
+        cupy.where(True, fake(3), 0)
+
+
 @pytest.mark.parametrize("number", [2, 2.0, True, np.float32(2), np.int64(2)], ids=repr)
 def test_numbers_do_mix(number):
     a = fake(3)

@@ -54,10 +54,10 @@ class CrossEntropyOp(Op, name="cross_entropy"):
     ) -> Array:
         xp, C, e, extra = array_module(z), z.shape[1], label_smoothing, (1,) * (z.ndim - 1)
         z, t = batch_last(z), batch_last(t)  # (C, ..., N), and (..., N) or (C, ..., N)
-        used: Array | bool = True
+        used: Array | None = None  # (..., N)   which labels count; where they are probabilities, all do
         right = t  # (C, ..., N)
         if t.ndim < z.ndim:
-            used = t != ignore_index  # (..., N)
+            used = t != ignore_index
             right = (xp.arange(C).reshape(C, *extra) == t) & used  # (C, ..., N)
         q = right.astype(z.dtype)  # (C, ..., N)
         if w is not None:
@@ -90,7 +90,9 @@ class CrossEntropyOp(Op, name="cross_entropy"):
         if dy.ndim:
             dy = batch_last(dy)  # (..., N)
         with np.errstate(invalid="ignore", divide="ignore"):
-            share = xp.where(ctx.used, dy / ctx.divisor, 0)  # (..., N)
+            share = dy / ctx.divisor  # (..., N)
+            if ctx.used is not None:
+                share = xp.where(ctx.used, share, 0)
             return batch_first(ctx.slope * share).astype(dy.dtype, copy=False)  # (N, C, ...)
 
 
