@@ -35,7 +35,7 @@ STARTS = {  # how the weights of both layers begin; biases begin at zero
     "large": lambda w, rng: init.xavier_uniform_(w, 10.0, rng),
     "zeros": lambda w, rng: init.zeros_(w),
 }
-WHOLE = "small"  # from this start the page has the last step's gradients in full
+WHOLE = "small"  # from this start the page has all the steps, and the last one's gradients; from others the first step
 
 
 class Garments(NamedTuple):
@@ -129,9 +129,10 @@ def data(arrays: Arrays) -> dict[str, Any]:
 
 
 def _run(add: Any, activation: str, start: str) -> dict[str, Any]:
-    steps = first_steps(activation, start)
-    gradients = {name: add(array) for name, array in steps.gradients.items()} if start == WHOLE else None
-    return {"activation": activation, "start": start, "numbers": add(steps.numbers), "gradients": gradients}
+    steps, whole = first_steps(activation, start), start == WHOLE
+    numbers = steps.numbers if whole else steps.numbers[:, :1]
+    gradients = {name: add(array) for name, array in steps.gradients.items()} if whole else None
+    return {"activation": activation, "start": start, "numbers": add(numbers), "gradients": gradients}
 
 
 def _weights(add: Any, start: str) -> dict[str, Any]:
