@@ -186,7 +186,7 @@ def test_the_first_screen_leads_to_the_tour_and_to_every_tab(lesson, quiet):
     quiet.open(lesson, reload=True)
     assert quiet.find('[role="tabpanel"]') == [] and quiet.one(".start h2").text
     names = [card.text.split("\n")[1] for card in quiet.find(".start-tabs button")]
-    assert names == ["Slide", "im2col", "Size", "Channels", "Network", "Backward", "Training", "Edit"]
+    assert names == ["Slide", "im2col", "Size", "Channels", "Network", "Backward", "Training", "Train here", "Edit"]
     quiet.find(".start-tabs button")[2].click()
     assert quiet.one('[role="tabpanel"]').get_attribute("id") == "panel-size"
     quiet.one("#home").click()

@@ -9,7 +9,7 @@ from tinycnn import explain
 from tinycnn.explain import words
 from tinycnn.nn import Flatten, Linear, Module, Sequential
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]  # every state of every tab is looked at
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
 TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "lab", "edit")
