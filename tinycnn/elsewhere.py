@@ -1,7 +1,7 @@
 """elsewhere: torch's names that are not here, by where torch has them, and what to write instead."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 _FASTEST = "nothing: tinycnn.execution.make_step takes the fastest way by itself"
@@ -134,6 +134,15 @@ def advice(place: str, name: str, known: Iterable[str], asked: str = "") -> str:
         return f"{title} has no {name!r}; write instead: {instead}"
     near = difflib.get_close_matches(name, sorted(set(known)), 3)
     return f"{title} has no {name!r}" + (f"; the nearest are {', '.join(near)}" if near else "")
+
+
+def advising(place: str, known: Iterable[str]) -> Callable[[str], NoReturn]:
+    """A module's __getattr__: AttributeError for a name that it has not, with the advice of its place."""
+
+    def refuse(name: str) -> NoReturn:
+        raise AttributeError(advice(place, name, known))
+
+    return refuse
 
 
 class Advising:

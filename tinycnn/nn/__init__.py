@@ -4,10 +4,10 @@ Read in this order: module, layers, activations, normalization, sequential, cont
 load_state_dict checks).
 """
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from tinycnn.autograd.tensor import Parameter
-from tinycnn.elsewhere import advice
+from tinycnn.elsewhere import advising
 from tinycnn.nn import functional as functional
 from tinycnn.nn import init as init
 from tinycnn.nn import utils as utils
@@ -60,7 +60,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
-
-    def __getattr__(name: str) -> NoReturn:
-        """AttributeError for a name that is not here: what to write instead."""
-        raise AttributeError(advice("nn", name, __all__))
+    __getattr__ = advising("nn", __all__)

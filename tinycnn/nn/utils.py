@@ -1,14 +1,14 @@
 """utils: what is done to gradients between backward and step."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinycnn.autograd.arguments import number
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import array_module
-from tinycnn.elsewhere import advice
+from tinycnn.elsewhere import advising
 
 
 def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> Tensor:
@@ -31,7 +31,4 @@ def clip_grad_norm_(parameters: Iterable[Tensor] | Tensor, max_norm: float) -> T
 
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
-
-    def __getattr__(name: str) -> NoReturn:
-        """AttributeError for a name that is not here: what to write instead."""
-        raise AttributeError(advice("nn.utils", name, ["clip_grad_norm_"]))
+    __getattr__ = advising("nn.utils", ["clip_grad_norm_"])

@@ -3,9 +3,9 @@
 Read in this order: sgd, optimizer (what all share), adam, lr_scheduler, averaging.
 """
 
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from tinycnn.elsewhere import advice
+from tinycnn.elsewhere import advising
 from tinycnn.optim.adam import Adam, AdamW
 from tinycnn.optim.averaging import AveragedModel
 from tinycnn.optim.lr_scheduler import CosineAnnealingLR, LinearLR, OneCycleLR, SequentialLR, StepLR
@@ -27,7 +27,4 @@ __all__ = [
 
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
-
-    def __getattr__(name: str) -> NoReturn:
-        """AttributeError for a name that is not here: what to write instead."""
-        raise AttributeError(advice("optim", name, __all__))
+    __getattr__ = advising("optim", __all__)

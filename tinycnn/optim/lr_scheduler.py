@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinycnn.autograd.arguments import choice, count, number
-from tinycnn.elsewhere import advice
+from tinycnn.elsewhere import advising
 from tinycnn.optim.optimizer import Optimizer
 
 
@@ -251,7 +251,4 @@ class OneCycleLR(Schedule):
 
 
 if not TYPE_CHECKING:  # a type checker would take it for a promise that every name is here
-
-    def __getattr__(name: str) -> NoReturn:
-        """AttributeError for a name that is not here: what to write instead."""
-        raise AttributeError(advice("optim.lr_scheduler", name, globals()))
+    __getattr__ = advising("optim.lr_scheduler", globals())
