@@ -68,7 +68,7 @@ def test_selfcheck_fails_where_one_number_of_the_training_is_wrong(what, page, b
 
 
 def test_selfcheck_has_the_training_in_its_table(page, quiet):
-    quiet.open(page, reload=True)
+    quiet.open(page, check=True)
     quiet.one("#badge").click()
     rows = [row.text for row in quiet.find("dialog tbody tr") if "training here" in row.text]
     assert len(rows) == 9 and all(row.startswith("✓") for row in rows)

@@ -21,7 +21,7 @@ TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training"
 
 
 def test_selfcheck_passes_and_says_how_far_off(page, quiet):
-    quiet.open(page, reload=True)
+    quiet.open(page, check=True)
     found = quiet.js("return {...document.documentElement.dataset}")
     assert found["selfcheck"] == "pass" and 0 < float(found["maxdiff"]) < 1e-5
     quiet.one("#badge").click()
@@ -50,7 +50,7 @@ def test_the_selfcheck_works_in_slices_and_lets_the_page_answer_in_between(page,
     """Counted in what it works out, not in time; two images of LeNet are more than ten millions of products."""
     script = quiet.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": BESIDE})
     try:
-        quiet.open(page, reload=True)
+        quiet.open(page, check=True)
         found = quiet.js("return {...document.documentElement.dataset, turns: window.turns}")
     finally:
         quiet.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)

@@ -83,10 +83,11 @@ def assert_near(ours, theirs, rel=1e-4):
 # The same numbers as eager
 
 
-def test_two_hundred_steps_follow_eager(pictures, rng):
+@pytest.mark.parametrize("steps", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_many_steps_follow_eager(steps, pictures, rng):
     images, labels = pictures
     plain, graph = trainer("plain"), trainer("graph")
-    for _ in range(200):
+    for _ in range(steps):
         chosen = to_device(rng.integers(0, len(images), 32), "gpu")
         x, y = images.take(chosen, axis=0), labels.take(chosen)
         ours, theirs = graph(x, y), plain(x, y)

@@ -100,10 +100,10 @@ export class Conv {
   gradColumn(g, k, l) {
     const [i, j] = this.position(l);
     if (this.grad_cols) return this.grad_cols.at(g, i, k, j);
-    const [c, u, v] = this.tap(k);
-    const each = this.O / this.G;
+    const [w, dy, each] = [this.w.data, this.grad_out.data, this.O / this.G];
+    const tap = this.textbookRow(...this.tap(k));
     let sum = 0;
-    for (let o = g * each; o < (g + 1) * each; o++) sum += this.w.at(o, c, u, v) * this.grad_out.data[o * this.L + l];
+    for (let o = g * each; o < (g + 1) * each; o++) sum += w[o * this.K + tap] * dy[o * this.L + l];
     return sum;
   }
 

@@ -9,16 +9,18 @@ export function weightGradient(conv) {
 }
 
 export function* weightGradientWork(conv) {
-  const { O, K, L, G } = conv;
+  const { O, K, L, G, CG, KH, KW } = conv;
   const dw = new Float64Array(O * K);
-  for (let o = 0; o < O; o++) {
+  for (let g = 0; g < G; g++) {
     for (let k = 0; k < K; k++) {
-      let sum = 0;
-      for (let l = 0; l < L; l++) sum += conv.grad_out.data[o * L + l] * conv.column(Math.floor(o / (O / G)), k, l);
       const [c, u, v] = conv.tap(k);
-      dw[((o * conv.CG + c) * conv.KH + u) * conv.KW + v] = sum;
+      const row = Float64Array.from({ length: L }, (_, l) => conv.column(g, k, l));
+      for (let o = (g * O) / G; o < ((g + 1) * O) / G; o++) {
+        const dy = conv.grad_out.data.subarray(o * L, (o + 1) * L);
+        dw[((o * CG + c) * KH + u) * KW + v] = row.reduce((sum, entry, l) => sum + dy[l] * entry, 0);
+      }
+      yield (L * O) / G;
     }
-    yield K * L;
   }
   return dw;
 }

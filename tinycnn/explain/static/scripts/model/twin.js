@@ -2,6 +2,8 @@
 // engine's arrays.  Sums are in float64, the engine's in float32; nothing here is shown without being labelled.
 
 import { DATA, Values, values } from "../base/data.js";
+import { outputSize } from "./conv.js";
+import { filterBackward, filterForward, poolWindows } from "./loops.js";
 import { finished } from "./work.js";
 
 export const twin = {
@@ -9,35 +11,23 @@ export const twin = {
     return finished(twin.conv2dWork(x, w, b, options));
   },
 
-  *conv2dWork(x, w, b, { stride: [SH, SW], padding: [PH, PW], dilation: [DH, DW], groups: G }) {
-    const [, H, W] = x.shape;
+  *conv2dWork(x, w, b, options) {
     const [O, CG, KH, KW] = w.shape;
-    const OH = Math.floor((H + 2 * PH - DH * (KH - 1) - 1) / SH) + 1;
-    const OW = Math.floor((W + 2 * PW - DW * (KW - 1) - 1) / SW) + 1;
-    const out = new Float64Array(O * OH * OW);
-    let place = 0;
+    const [OH, OW] = [0, 1].map((axis) =>
+      outputSize(
+        x.shape[1 + axis],
+        w.shape[2 + axis],
+        ...["stride", "padding", "dilation"].map((o) => options[o][axis]),
+      ),
+    );
+    const out = new Values(new Float64Array(O * OH * OW), [O, OH, OW]);
     for (let o = 0; o < O; o++) {
-      const first = Math.floor(o / (O / G)) * CG;
-      for (let i = 0; i < OH; i++) {
-        for (let j = 0; j < OW; j++, place++) {
-          let sum = b ? b.data[o] : 0;
-          for (let c = 0; c < CG; c++) {
-            for (let u = 0; u < KH; u++) {
-              const r = i * SH + u * DH - PH;
-              if (r < 0 || r >= H) continue;
-              for (let v = 0; v < KW; v++) {
-                const q = j * SW + v * DW - PW;
-                if (q < 0 || q >= W) continue;
-                sum += x.data[((first + c) * H + r) * W + q] * w.data[((o * CG + c) * KH + u) * KW + v];
-              }
-            }
-          }
-          out[place] = sum;
-        }
-      }
-      yield OH * OW * CG * KH * KW;
+      const map = out.part(o);
+      map.data.fill(b ? b.data[o] : 0);
+      filterForward(x, w, o, options, map);
+      yield map.data.length * CG * KH * KW;
     }
-    return new Values(out, [O, OH, OW]);
+    return out;
   },
 
   linear(x, w, b) {
@@ -51,46 +41,26 @@ export const twin = {
     return new Values(out, [O]);
   },
 
-  /** The pixels under each window of a pooling layer: visit(output place, [input places], count to divide by). */
+  /** Every window of a pooling layer: visit(output place, where its channel begins, window). */
   pool(x, layer, visit) {
     const [C, H, W] = x.shape;
-    const [, OH, OW] = layer.shape_out;
-    const {
-      kernel_size: [KH, KW],
-      stride: [SH, SW],
-      padding: [PH, PW],
-      dilation: [DH, DW] = [1, 1],
-    } = layer.options;
-    for (let c = 0, place = 0; c < C; c++) {
-      for (let i = 0; i < OH; i++) {
-        for (let j = 0; j < OW; j++, place++) {
-          const [top, left] = [i * SH - PH, j * SW - PW];
-          const pixels = [];
-          for (let u = 0; u < KH; u++) {
-            for (let v = 0; v < KW; v++) {
-              const [r, q] = [top + u * DH, left + v * DW];
-              if (r >= 0 && q >= 0 && r < H && q < W) pixels.push((c * H + r) * W + q);
-            }
-          }
-          const padded = (Math.min(top + KH, H + PH) - top) * (Math.min(left + KW, W + PW) - left);
-          visit(place, pixels, layer.options.count_include_pad ? padded : pixels.length);
-        }
-      }
-    }
+    const windows = poolWindows(layer, [H, W]);
+    for (let c = 0, place = 0; c < C; c++) for (const window of windows) visit(place++, c * H * W, window);
   },
 
   avg_pool2d(x, layer) {
     const out = new Values(new Float64Array(layer.shape_out.reduce((a, b) => a * b)), layer.shape_out);
-    twin.pool(x, layer, (place, pixels, count) => {
-      out.data[place] = pixels.reduce((sum, k) => sum + x.data[k], 0) / count;
+    twin.pool(x, layer, (place, first, { pixels, count }) => {
+      for (const k of pixels) out.data[place] += x.data[first + k];
+      out.data[place] /= count;
     });
     return out;
   },
 
   max_pool2d(x, layer) {
     const out = new Values(new Float64Array(layer.shape_out.reduce((a, b) => a * b)), layer.shape_out);
-    twin.pool(x, layer, (place, pixels) => {
-      out.data[place] = Math.max(...pixels.map((k) => x.data[k]));
+    twin.pool(x, layer, (place, first, { pixels }) => {
+      out.data[place] = Math.max(...pixels.map((k) => x.data[first + k]));
     });
     return out;
   },
@@ -163,59 +133,27 @@ export const twin = {
   *layerBackWork(layer, x, y, dy) {
     yield dy.length;
     if (layer.kind === "flatten") return dy;
-    if (layer.kind in twin.slope) return dy.map((v, k) => v * twin.slope[layer.kind](y.data[k]));
-    const dx = new Float64Array(x.data.length);
-    if (layer.kind === "linear") {
-      const w = values(layer.w);
-      const [O, I] = w.shape;
-      for (let o = 0; o < O; o++) if (dy[o]) for (let i = 0; i < I; i++) dx[i] += dy[o] * w.data[o * I + i];
+    const dx = new Values(new Float64Array(x.data.length), x.shape);
+    const slope = twin.slope[layer.kind];
+    if (slope) {
+      for (let k = 0; k < dy.length; k++) if (dy[k]) dx.data[k] = dy[k] * slope(y.data[k]);
+    } else if (layer.kind === "linear") {
+      const { data: w, shape } = values(layer.w);
+      const [O, I] = shape;
+      for (let o = 0; o < O; o++) if (dy[o]) for (let i = 0; i < I; i++) dx.data[i] += dy[o] * w[o * I + i];
       yield O * I;
     } else if (layer.kind === "conv2d") {
-      yield* twin.convBackWork(x, values(layer.w), layer, dy, dx);
+      const maps = new Values(dy, layer.shape_out);
+      for (let o = 0; o < maps.shape[0]; o++) yield filterBackward(maps.part(o), values(layer.w), o, layer.options, dx);
     } else if (layer.kind === "avg_pool2d") {
-      twin.pool(x, layer, (place, pixels, count) => {
-        for (const k of pixels) dx[k] += dy[place] / count;
+      twin.pool(x, layer, (place, first, { pixels, count }) => {
+        if (dy[place]) for (const k of pixels) dx.data[first + k] += dy[place] / count;
       });
     } else {
-      twin.pool(x, layer, (place, pixels) => {
-        dx[pixels.find((k) => x.data[k] === y.data[place])] += dy[place];
+      twin.pool(x, layer, (place, first, { pixels }) => {
+        if (dy[place]) dx.data[first + pixels.find((k) => x.data[first + k] === y.data[place])] += dy[place];
       });
     }
-    return dx;
-  },
-
-  /** col2im of w.T @ dy, one output at a time. */
-  *convBackWork(x, w, layer, dy, dx) {
-    const {
-      stride: [SH, SW],
-      padding: [PH, PW],
-      dilation: [DH, DW],
-      groups: G,
-    } = layer.options;
-    const [, H, W] = x.shape;
-    const [O, CG, KH, KW] = w.shape;
-    const [, OH, OW] = layer.shape_out;
-    for (let o = 0, place = 0; o < O; o++) {
-      const first = Math.floor(o / (O / G)) * CG;
-      let work = OH * OW;
-      for (let i = 0; i < OH; i++) {
-        for (let j = 0; j < OW; j++, place++) {
-          if (!dy[place]) continue;
-          work += CG * KH * KW;
-          for (let c = 0; c < CG; c++) {
-            for (let u = 0; u < KH; u++) {
-              const r = i * SH + u * DH - PH;
-              if (r < 0 || r >= H) continue;
-              for (let v = 0; v < KW; v++) {
-                const q = j * SW + v * DW - PW;
-                if (q < 0 || q >= W) continue;
-                dx[((first + c) * H + r) * W + q] += dy[place] * w.data[((o * CG + c) * KH + u) * KW + v];
-              }
-            }
-          }
-        }
-      }
-      yield work;
-    }
+    return dx.data;
   },
 };

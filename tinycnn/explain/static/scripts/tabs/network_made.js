@@ -45,8 +45,8 @@ function line(name, text, result) {
 
 function poolOf(layer, x, place, result) {
   let found = null;
-  twin.pool(x, layer, (k, pixels, share) => {
-    if (k === place) found = [pixels.map((p) => x.data[p]), share];
+  twin.pool(x, layer, (k, first, { pixels, count }) => {
+    if (k === place) found = [pixels.map((p) => x.data[first + p]), count];
   });
   const [numbers, share] = found;
   const text = numbers.map((v) => brief(v));
