@@ -192,10 +192,10 @@ def test_hovering_any_output_shows_the_engines_number_to_the_last_bit(label, pag
             assert quiet.value == out[o, i, j]
 
 
-def test_all_numbers_of_a_layer_are_the_engines(page, traces, quiet):
+def test_all_numbers_of_a_map_are_the_engines(page, traces, quiet):
     """Stepping with the arrow key through every output of a map, as a reader would."""
-    quiet.open(page, "tab=slide&src=conv1&img=1&o=4&i=0&j=0")
-    out = traces[1]["conv1"].out[0, 4]
+    quiet.open(page, "tab=slide&src=conv2&img=1&o=4&i=0&j=0")
+    out = traces[1]["conv2"].out[0, 4]
     shown = quiet.js("""
         const read = () => document.querySelector('#panel-slide output.value').dataset.value;
         const shown = [read()];

@@ -13,6 +13,7 @@ const browser = [
   "ImageData",
   "performance",
   "location",
+  "MessageChannel",
   "ResizeObserver",
   "setInterval",
   "setTimeout",
