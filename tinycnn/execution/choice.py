@@ -63,6 +63,8 @@ def make_step(
     if strategy == "auto" and on_gpu:
         return _fastest_on_gpu(model, loss, optimizer)
     strategy, reason = _fastest(model, loss, workers) if strategy == "auto" else (strategy, "")
+    if engine == "stages" and strategy not in TEAMS:
+        raise UnsupportedModel(f"stages: threads, processes and ranks compute by them, and this is {strategy}{reason}")
     if strategy == "plain":
         step: Step = PlainStep(model, loss, optimizer)
     elif strategy == "graph":

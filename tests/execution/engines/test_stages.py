@@ -397,3 +397,14 @@ def test_an_unknown_engine_is_refused():
     model = nn.Sequential(nn.Linear(4, 3))
     with pytest.raises(ValueError, match="engine must be one of auto, tape, stages, got 'fast'"):
         make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), engine="fast")
+
+
+def test_stages_are_refused_where_nothing_would_compute_by_them():
+    model, loss = nn.Sequential(nn.Linear(4, 3)), nn.CrossEntropyLoss()
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(
+        UnsupportedModel, match="stages: threads, processes and ranks compute by them, and this is plain$"
+    ):
+        make_step(model, loss, optimizer, "plain", engine="stages")
+    with pytest.raises(UnsupportedModel, match="this is plain, not in parts: .*mine"):
+        make_step(model, mine, optimizer, "auto", engine="stages")
