@@ -137,15 +137,16 @@ class Browser:
         """The elements of the open tab, or of the page around it, that can be seen."""
         return self.js(VISIBLE, selector, None)
 
-    def one(self, selector):
-        found = self.find(selector)
-        assert len(found) == 1, f"{len(found)} visible elements {selector}"
+    def one(self, selector, text=None):
+        """The one visible element of that kind, and with that text; some take a moment to appear, or to go."""
+        end = time.monotonic() + 5
+        while len(found := self.js(VISIBLE, selector, text)) != 1:
+            assert time.monotonic() < end, f"{len(found)} visible elements {selector} {text or ''}"
+            time.sleep(0.02)
         return found[0]
 
     def button(self, text):
-        found = self.js(VISIBLE, "button", text)
-        assert len(found) == 1, f"{len(found)} visible buttons {text}"
-        return found[0]
+        return self.one("button", text)
 
     def grid(self, name):
         """The visible grid whose accessible name begins so."""
