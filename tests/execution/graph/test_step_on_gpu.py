@@ -96,8 +96,12 @@ def test_many_steps_follow_eager(steps, pictures, rng):
     assert_near(parameters(graph), parameters(plain))
 
 
-@pytest.mark.parametrize("options", [{}, dict(momentum=0.9, weight_decay=1e-3, nesterov=True)], ids=str)
-@pytest.mark.parametrize("name", MODELS)
+NESTEROV = dict(momentum=0.9, weight_decay=1e-3, nesterov=True)
+BY_DAY = [*((name, {}) for name in MODELS), ("lenet", NESTEROV)]
+BY_NIGHT = [pytest.param(name, NESTEROV, marks=pytest.mark.slow) for name in MODELS if name != "lenet"]
+
+
+@pytest.mark.parametrize(("name", "options"), [*BY_DAY, *BY_NIGHT], ids=str)  # many kernels to compile
 def test_models_and_rules_follow_eager(name, options, pictures):
     images, labels = pictures
     options = dict(make=MODELS[name], lr=0.05, loss=nn.CrossEntropyLoss(label_smoothing=0.1), **options)
