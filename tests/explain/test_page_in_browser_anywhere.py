@@ -335,13 +335,26 @@ SCROLLED = """
 """
 
 
+# How far the figure reaches below the bar's upper edge, and the bar below the window's lower one.
+BELOW = """
+    const [figure, dock] = ['.stage-figure', '.dock'].map((selector) =>
+      [...document.querySelectorAll(selector)].find((e) => e.checkVisibility()).getBoundingClientRect());
+    return [figure.bottom - dock.top, dock.bottom - innerHeight];
+"""
+LAYER_STATES = [f"tab={tab}&src={layer}" for tab in ("slide", "im2col", "channels") for layer in ("conv1", "conv2")]
+LAYER_STATES += [f"tab=backward&part={part}&src=conv2" for part in (3, 4)]
+
+
 @pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1366, 768), (1440, 900)])
 @pytest.mark.parametrize("lang", ["en", "vi"])
-def test_controls_are_all_in_sight_on_a_desk(lang, size, page, quiet):
+def test_figure_and_controls_are_all_in_sight_on_a_desk(lang, size, page, quiet):
+    """Of the toy and of LeNet's layers: nothing is scrolled for, and no figure goes on behind the bar."""
     quiet.open(page, f"tab=slide&lang={lang}", size=size, reload=True)
-    for state in [*TOY_STATES, "tab=im2col&src=conv2"]:
+    for state in TOY_STATES + LAYER_STATES:
         quiet.open(page, f"{state}&lang={lang}", size=size)
         assert quiet.js(SCROLLED) == 0, state
+        behind, below = quiet.js(BELOW)
+        assert behind <= 1 and below <= 1, f"{state}: {behind:.0f} pixels behind the bar"
 
 
 class Twice(Module):

@@ -13,7 +13,7 @@ import { Grid } from "../widgets/grid.js";
 import { panel } from "../widgets/panel.js";
 
 const MOST_FILTERS = 16; // rows of the weights and of the output
-const ROOM = 760; // pixels for the columns
+const [ROOM, HEIGHT, LEAST] = [760, 405, 2]; // pixels for the columns, across and down, and for the lowest row
 
 /** The four figures; `onlook({i, j, k})` is told which column is pointed at, and which row, or null. */
 export function productView(conv, body, onlook) {
@@ -33,6 +33,7 @@ export function productView(conv, body, onlook) {
     view.inputs.map((grid) => grid.root),
   );
   const rest = view.few < conv.O ? words("im2col.figures.first", { n: view.few, all: conv.O }) : null;
+  body.classList.toggle("many", conv.name !== "toy");
   body.replaceChildren(
     panel([words("im2col.figures.image"), dims(conv.CG, conv.H, conv.W)], { root: minis, role: "input" }),
     panel(
@@ -75,7 +76,7 @@ function nextTap(conv, by) {
 }
 
 function rowHeight(conv) {
-  return clamp(405 / conv.K, 4, 22.5);
+  return clamp(HEIGHT / conv.K, LEAST, 22.5);
 }
 
 /** The weight of a row of the columns: in the order of textbooks, (c, u, v), or as the engine stores them, (u, c, v). */
@@ -119,6 +120,11 @@ function columnsGrid(conv, hover) {
   });
 }
 
+/** The rows of weights and output: room for a number where there are few. */
+function filterHeight(few) {
+  return clamp(108 / few, 8, 24);
+}
+
 function nextFilter(by, few) {
   return clamp(place(currentConv()).o + by, 0, few - 1);
 }
@@ -128,7 +134,7 @@ function weightsGrid(conv, few) {
     rows: few,
     cols: conv.K,
     cell: Math.min(24, 330 / conv.K),
-    rowHeight: few > 6 ? 12 : 24,
+    rowHeight: filterHeight(few),
     role: "kernel",
     name: words("im2col.grids.weights"),
     onpick: (row, k) => set({ o: row, tap: k }),
@@ -141,7 +147,7 @@ function outputRows(conv, few, hover) {
     rows: few,
     cols: conv.L,
     cell: columnWidth(conv),
-    rowHeight: few > 6 ? 12 : 24,
+    rowHeight: filterHeight(few),
     role: "output",
     name: words("im2col.grids.output"),
     onhover: (_row, l) => hover(null, l),
