@@ -148,13 +148,48 @@ def test_png_is_the_same_at_twice_the_size(key, page, quiet, saved):
 def test_letters_that_are_typed_save_nothing(page, quiet, tmp_path):
     quiet.open(page, "tab=size", reload=True)
     quiet.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "deny"})
-    quiet.one('input[type="checkbox"]').click()
+    quiet.one('.stage input[type="checkbox"]').click()
     quiet.one('input[type="number"]').send_keys("s")
     quiet.one("#words").click()
     quiet.driver.switch_to.active_element.send_keys("s")
     quiet.button("Close").click()
     assert quiet.js("return document.querySelector('.kit [role=status]').textContent") == ""
     quiet.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "default"})
+
+
+def test_letters_press_no_button_that_is_not_there(page, quiet):
+    """No figure on the first screen, no worksheet of the tab Edit."""
+    quiet.open(page, reload=True)
+    body = quiet.driver.find_element("tag name", "body")
+    body.send_keys("s", "w")
+    assert quiet.hash == "" and quiet.one(".start")
+    quiet.one("#tab-edit").click()
+    body.send_keys("w")
+    quiet.one("#tab-slide").click()
+    assert "sheet" not in quiet.hash and quiet.one("h2.question")
+
+
+def test_letters_can_be_turned_off_and_stay_so_in_the_link(page, quiet):
+    """WCAG 2.1.4: who speaks to a computer would press a button with every word."""
+    quiet.open(page, "tab=slide", reload=True)
+    body, switch = quiet.driver.find_element("tag name", "body"), quiet.one(".kit input")
+    button = quiet.button("Worksheet")
+    assert switch.find_element("xpath", "..").text == "Letter keys F, P, S, W" and switch.is_selected()
+    told = lambda one: (one.get_attribute("title"), one.get_attribute("aria-keyshortcuts"))  # noqa: E731
+    assert told(button) == ("key W", "W")
+    quiet.js("arguments[0].scrollIntoView({block: 'center'})", switch)
+    switch.click()
+    assert "keys=0" in quiet.hash and told(button) == ("", None)
+    body.send_keys("w", "f", "s")
+    assert quiet.find(".sheet") == []
+    assert quiet.js("return document.querySelector('.kit [role=status]').textContent") == ""
+    assert quiet.js("return document.fullscreenElement") is None
+    quiet.open(page, quiet.hash[1:], reload=True)
+    quiet.driver.find_element("tag name", "body").send_keys("w")
+    assert quiet.find(".sheet") == [] and not quiet.one(".kit input").is_selected()
+    quiet.one(".kit input").send_keys(" ")  # and on again, by the keyboard
+    quiet.driver.find_element("tag name", "body").send_keys("w")
+    assert "keys" not in quiet.hash and quiet.one(".sheet:not(.solution)")
 
 
 def test_a_tab_without_a_figure_has_no_such_button(quiet, traces, tmp_path):

@@ -182,6 +182,18 @@ def test_every_step_has_a_link_and_the_tour_goes_on_where_it_was_left(lesson, qu
     assert quiet.one('[role="tab"][aria-selected="true"]').get_attribute("id") == "tab-slide"
 
 
+def test_a_step_is_reached_by_its_number_in_the_address_of_the_open_page(lesson, quiet):
+    """And the Back button leads to what was seen before, not to that step again."""
+    quiet.open(lesson, "tab=size", reload=True)
+    quiet.js("location.hash = 'tour=4'")
+    quiet.wait(lambda: quiet.find(".tour-count"))
+    assert quiet.one(".tour-count").text == f"Step 4 of {STEPS}"
+    assert quiet.one('[role="tabpanel"]').get_attribute("id") == "panel-slide" and "tab=slide" in quiet.hash
+    quiet.driver.back()
+    quiet.wait(lambda: quiet.one('[role="tabpanel"]').get_attribute("id") == "panel-size")
+    assert quiet.find(".tour") == []
+
+
 def test_the_first_screen_leads_to_the_tour_and_to_every_tab(lesson, quiet):
     quiet.open(lesson, reload=True)
     assert quiet.find('[role="tabpanel"]') == [] and quiet.one(".start h2").text

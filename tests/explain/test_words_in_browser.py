@@ -134,7 +134,7 @@ def test_nothing_that_is_pointed_at_is_called_by_a_word_that_no_table_has(strang
 
 def test_the_quiz_speaks_by_the_table(strange, quiet):
     quiet.open(strange, "tab=size", reload=True)
-    quiet.one('input[type="checkbox"]').click()
+    quiet.one('.stage input[type="checkbox"]').click()
     found = set(forgotten(quiet))
     for guess in ("0", "1", "2", "3"):
         quiet.one('input[type="number"]').send_keys(guess, Keys.ENTER)

@@ -5,7 +5,7 @@ import { DATA } from "./base/data.js";
 import { div, h, replace } from "./base/dom.js";
 import { arrow } from "./base/numbers.js";
 import { sharing } from "./base/sharing.js";
-import { notify, readHash, set, speak, state, watchers } from "./base/state.js";
+import { follow, notify, set, speak, state, watchers } from "./base/state.js";
 import { entry, language, LANGUAGES, pieces, words } from "./base/words.js";
 import { currentConv, stepWindow } from "./model/convolutions.js";
 import { selfcheck } from "./model/selfcheck.js";
@@ -14,6 +14,7 @@ import { origin } from "./widgets/labels.js";
 import { pictureButtons } from "./widgets/picture.js";
 import { lectureButton } from "./widgets/lecture.js";
 import { lead } from "./widgets/question.js";
+import { lettersSwitch } from "./widgets/shortcuts.js";
 import { showSelfcheck } from "./widgets/verdict.js";
 import { caption } from "./widgets/walk.js";
 import { backwardTab } from "./tabs/backward.js";
@@ -27,7 +28,7 @@ import { sizeTab } from "./tabs/size.js";
 import { slideTab } from "./tabs/slide.js";
 import { trainingTab } from "./tabs/training.js";
 import { worksheet } from "./tabs/worksheet.js";
-import { enter, startScreen, tourCard } from "./tour/tour.js";
+import { beginning, startScreen, tourCard } from "./tour/tour.js";
 
 const TABS = [slideTab, im2colTab, sizeTab, channelsTab, networkTab, backwardTab, trainingTab, labTab, editTab];
 const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the arrow keys move
@@ -35,7 +36,7 @@ const WITH_WINDOW = ["slide", "im2col", "channels"]; // tabs whose window the ar
 function build() {
   const tabs = TABS.map(room);
   const [card, start, sheet] = [tourCard(), startScreen(TABS), worksheet()];
-  const kit = div("kit", lectureButton(), sheet.open, pictureButtons());
+  const kit = div("kit", lectureButton(), sheet.open, pictureButtons(), lettersSwitch());
   const nav = document.querySelector(".tabs");
   nav.append(...tabs.map((tab) => tab.control));
   document.querySelector("main").append(start, sheet, ...tabs.map((tab) => tab.root));
@@ -196,8 +197,5 @@ sharing();
 themeButton();
 footer();
 document.addEventListener("keydown", globalKeys);
-readHash();
-if (state.tab === "start" && state.tour > 0)
-  enter(state.tour); // a link to a step, and no more
-else notify();
+follow(({ tab, tour }) => tab === "start" && tour > 0 && beginning(tour)); // a link to a step, and no more
 selfcheck(showSelfcheck);

@@ -8,6 +8,7 @@ const PAGE = {
   lang: WRITTEN, // the language of its words
   theme: "", // light, dark, or as the system has it
   present: 0, // large, for a lecture
+  keys: 1, // whether letters press buttons
   sheet: 0, // the tab's worksheet
   embed: 0, // the figure alone, for a page around this one
   hide: "", // what else is left out: "questions,code"
@@ -85,7 +86,7 @@ export const state = { ...DEFAULTS };
 
 export const watchers = [];
 
-export function readHash() {
+function readHash() {
   const given = new URLSearchParams(location.hash.slice(1));
   for (const [name, usual] of Object.entries(DEFAULTS)) {
     const text = given.get(name);
@@ -142,8 +143,17 @@ export function notify() {
   for (const watcher of watchers) watcher(state);
 }
 
-window.addEventListener("popstate", () => {
-  if (askedLanguage() !== language) return location.reload();
-  readHash();
-  return notify();
-});
+/** Take the state from the address, now and whenever it changes; whole(state) is the rest of what it only names. */
+export function follow(whole) {
+  const read = () => {
+    readHash();
+    const rest = whole(state);
+    if (rest) {
+      Object.assign(state, rest);
+      write("replaceState"); // not one more step for the Back button: it would lead here again
+    }
+    notify();
+  };
+  window.addEventListener("popstate", () => (askedLanguage() === language ? read() : location.reload()));
+  read();
+}

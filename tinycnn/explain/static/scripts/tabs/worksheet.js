@@ -25,10 +25,7 @@ const EXERCISES = {
 export function worksheet() {
   const room = div("sheets");
   const print = button(words("sheet.print"), () => window.print(), { class: "primary" });
-  const open = lettered("W", words("sheet.name"), () => turn(!state.sheet), {
-    class: "quiet",
-    title: words("picture.key", { key: "W" }),
-  });
+  const open = lettered("W", words("sheet.name"), () => turn(!state.sheet), { class: "quiet" });
   const bar = div(
     "sheet-bar",
     print,

@@ -17,11 +17,14 @@ function all() {
   return list;
 }
 
-/** Go to a step, counted from 1, in the state that it begins with. */
-export function enter(number) {
-  const step = all()[clamp(number, 1, all().length) - 1];
-  set({ ...step.state, tab: step.tab, tour: clamp(number, 1, all().length) });
+/** The state that a step, counted from 1, begins with. */
+export function beginning(number) {
+  const tour = clamp(number, 1, all().length);
+  const step = all()[tour - 1];
+  return { ...step.state, tab: step.tab, tour };
 }
+
+const enter = (number) => set(beginning(number));
 
 /** The card for the state's step; show() puts it into the tab that is open, and lights what it speaks of. */
 export function tourCard() {

@@ -22,7 +22,6 @@ export function lectureButton() {
   };
   const control = lettered("F", words("lecture.name"), () => (document.fullscreenElement ? leave() : enter()), {
     class: "quiet",
-    title: words("picture.key", { key: "F" }),
   });
   document.addEventListener("fullscreenchange", () => document.fullscreenElement || set({ present: before }));
   document.addEventListener("keydown", (event) => {

@@ -21,15 +21,13 @@ export function pictureButtons() {
   };
   const keys = { svg: "S", png: "P" };
   const one = (kind, make) =>
-    lettered(keys[kind], words(`picture.${kind}`), save(`.${kind}`, make), {
-      class: "quiet",
-      title: words("picture.key", { key: keys[kind] }),
-    });
+    lettered(keys[kind], words(`picture.${kind}`), save(`.${kind}`, make), { class: "quiet" });
   return [one("svg", asSvg), one("png", asPng), told];
 }
 
 /** The tab's figure as {root, name, width, height}: drawn on white, in the colours that are made for it. */
 function pictureOf(tab) {
+  if (!tab) return null; // the first screen
   const parts = [...tab.querySelectorAll(PARTS)].filter((part) => part.checkVisibility() && part.childNodes.length);
   if (!parts.length) return null;
   const page = document.documentElement;
