@@ -269,8 +269,11 @@ def command(folder, *arguments):
             temporary = path.with_name(f"{file}.{os.getpid()}")  # every rank writes them, and none reads half of one
             temporary.write_bytes(idx_header(array.shape) + array.tobytes())
             temporary.replace(path)
-    datasets.FASHION = dataclasses.replace(datasets.FASHION, sha256=sha256, mirrors=())
-    sys.exit(cli.main([*arguments, "--data-dir", str(folder)]))
+    usual, datasets.FASHION = datasets.FASHION, dataclasses.replace(datasets.FASHION, sha256=sha256, mirrors=())
+    try:
+        sys.exit(cli.main([*arguments, "--data-dir", str(folder)]))
+    finally:
+        datasets.FASHION = usual
 
 
 def without_one(folder):
