@@ -71,14 +71,19 @@ MODELS = {  # name: model, image, images in a batch
         512,
     ),
 }
+BY_DAY = [
+    ("lenet, 256", "sm_80"),
+    ("lenet, 256", "sm_90"),
+    ("wider lenet, 1024", "sm_80"),
+    ("colour, strides, overlapping pools, 64", "sm_90"),
+]
+EACH = [(name, architecture) for name in MODELS for architecture in ("sm_80", "sm_90")]
+BY_NIGHT = [pytest.param(*pair, marks=pytest.mark.slow) for pair in EACH if pair not in BY_DAY]
 
 
 @pytest.mark.nvrtc
 @needs_nvrtc
-@pytest.mark.parametrize(
-    ("name", "architecture"),
-    [("lenet, 256", "sm_80"), *((name, ("sm_90", "sm_80")[i % 2]) for i, name in enumerate(MODELS))],
-)
+@pytest.mark.parametrize(("name", "architecture"), [*BY_DAY, *BY_NIGHT])
 def test_every_kernel_compiles_without_spills(name, architecture):
     model, image, images = MODELS[name]
     plan = Plan(model, image, images, momentum=True, nesterov=True)

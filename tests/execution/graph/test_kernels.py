@@ -412,16 +412,12 @@ def run_fenced(names, swap=("", "")):
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=300)
 
 
-def test_nothing_is_read_outside_an_array():
-    names = [
-        "strides",
-        "pools apart",
-        "overlapping pools",
-        "pools that round up",
-        "no linear",
-        "many filters",
-        "dilation",
-    ]
+BY_DAY = ["strides", "overlapping pools", "no linear", "many filters"]
+BY_NIGHT = ["pools apart", "pools that round up", "dilation"]
+
+
+@pytest.mark.parametrize("names", [BY_DAY, pytest.param(BY_NIGHT, marks=pytest.mark.slow)], ids=", ".join)
+def test_nothing_is_read_outside_an_array(names):
     done = run_fenced(names)
     assert done.stdout == "done\n", (done.returncode, done.stderr)
 
