@@ -124,7 +124,7 @@ def test_axe_finds_nothing(media, page, quiet):
     views += [f"tab=backward&part={part}" for part in (2, 3, 4, 5)] + [
         f"tab=training&view={view}" for view in (2, 3, 4)
     ]
-    views += [f"tab={name}&sheet=1" for name in ("slide", "im2col", "size", "network", "backward", "training")]
+    views += [f"tab={name}&sheet=1" for name in ("slide", "im2col", "size", "network", "backward", "training", "lab")]
     faults = []
     for view in views:
         quiet.open(page, view, reload=view == "", **media)

@@ -22,6 +22,7 @@ VIEWS = {
     "network": ["unit=pool1:3.5.6"],
     "backward": [f"part={part}" for part in range(1, 6)],
     "training": [f"view={view}" for view in range(1, 5)],
+    "lab": ["", "ran=45"],
     "edit": ["moves=x2"],
 }
 
@@ -130,6 +131,25 @@ def test_maps_have_the_colours_of_the_engines_numbers(page, traces, quiet, saved
         for c, r, wide in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", path.get("d")):
             found[int(r), int(c) : int(c) + int(wide)] = colour
     assert np.array_equal(found, expected)
+
+
+def test_a_training_is_saved_with_its_kernels_curves_and_numbers(page, quiet, saved):
+    quiet.open(page, "tab=lab&act=tanh&init=kaiming&rate=0.3&ran=45", reload=True)
+    quiet.wait(lambda: quiet.one("[data-steps]").get_attribute("data-steps") == "45", 60)
+    root = ET.fromstring(saved("svg").read_text(encoding="utf-8"))
+    for name in ("Kernel of filter 2", "Gradient of the kernel of filter 2"):
+        shown = quiet.numbers(quiet.grid(name)).ravel().tolist()
+        paint = "return arguments[1].map((v) => arguments[0].grid.paint(v))"
+        expected = ["#" + bytes(colour[:3]).hex() for colour in quiet.js(paint, quiet.grid(name), shown)]
+        assert [rect.get("fill") for rect in grid_of(root, name).iter(f"{SVG}rect")] == expected
+    curves = [line.get("points") for line in root.iter(f"{SVG}polyline") if line.get("points")]
+    points = "return [...document.querySelectorAll('.lab .curve')].map((e) => e.getAttribute('points'))"
+    assert curves == [line for line in quiet.js(points) if line] and len(curves) == 6
+    assert curves[0].count(",") == 45  # a point for each step
+    texts = " ".join(t.text for t in root.iter(f"{SVG}text"))
+    for told in [e.text for e in quiet.find(".lab .legend-item")] + [quiet.one(".say").text]:
+        assert told in texts
+    assert "training: mean of 20 steps" in texts and "±" in texts
 
 
 @pytest.mark.parametrize("key", [None, "p"])

@@ -5,13 +5,17 @@ import base64
 import numpy as np
 import pytest
 
-from tinycnn.explain import lesson
+from tinycnn import functional as F
+from tinycnn.autograd.tensor import Tensor
+from tinycnn.data import scale
+from tinycnn.explain import lab, lesson
 from tinycnn.geometry import output_size
+from tinycnn.nn import ReLU, Sigmoid
 
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
-TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training")
+TABS = ("slide", "im2col", "size", "channels", "network", "backward", "training", "lab")
 
 # A sheet or its key: the numbers of each grid by its name, with None for blanks; and what is told of each blank.
 READ = """
@@ -149,6 +153,38 @@ def test_the_diagonal_of_the_confusions(paper, garments):
         assert int(row[-1]) == counts[r] == sum(map(int, row[:10]))
     assert [(r, c) for r, c, _ in asked] == [(k, k) for k in range(10)]
     assert key["told"][-1] == f"{sum(int(v) for _, _, v in asked)} / {len(garments.labels)}"
+
+
+@pytest.mark.parametrize("rate", ["0.1", "0.03"])
+def test_a_first_step_from_zeros_is_the_engines(rate, paper):
+    model = lab.beginning("relu", "zeros")
+    images, labels = next(iter(lab.batches()))
+    loss = F.cross_entropy(model(Tensor(scale(images, np.float64))), labels)
+    loss.backward()
+    kernels, _, _, biases = (p.grad.numpy() for p in model.parameters())
+    sheet, key = paper(f"tab=lab&rate={rate}")
+    told = np.array([number.replace("−", "-") for number in key["told"][:23]], float)
+    assert told[0] == 0.1 and told[1] == round(loss.item(), 3) and told[2] == 0 and not kernels.any()
+    np.testing.assert_allclose(told[3:].reshape(10, 2), np.stack([biases, -float(rate) * biases], 1), atol=1e-12)
+    counts = [line.split("\t")[1] for line in sheet["text"].split("\n") if line.count("\t") == 3][1:]
+    assert counts == [str(n) for n in np.bincount(labels, minlength=10)]
+    sums = [line.split(": ")[1].replace("−", "-") for line in key["text"].split("\n") if f" / {lab.BATCH} = " in line]
+    assert len(sums) == 10
+    for equation in (part for line in sums for part in line.split("; ")):
+        left, right = equation.replace("·", "*").split(" = ")
+        assert eval(left) == pytest.approx(float(right), abs=1e-12)
+
+
+def test_what_activations_hand_back_is_the_engines(paper):
+    _, key = paper("tab=lab")
+    told = np.array([number.replace("−", "-") for number in key["told"][23:]], float).reshape(4, 5)
+    z, dy = np.array([0.41, 1.39, 2.2, -2.2]), np.array([5.0, -10, 10, 20])
+    for layer, (slopes, back) in ((Sigmoid(), told[:, :2].T), (ReLU(), told[:, 3:].T)):
+        x = Tensor(z, requires_grad=True)
+        layer(x).backward(dy)
+        np.testing.assert_allclose(slopes, x.grad.numpy() / dy, atol=0.002)  # from y to one digit
+        np.testing.assert_allclose(back, slopes * dy, rtol=1e-12)
+    assert np.array_equal(told[:, 2], np.maximum(z, 0))
 
 
 def test_by_button_and_by_key(page, quiet):

@@ -55,7 +55,7 @@ function heldOut() {
 }
 
 /** What the state asks for; the usual where it makes no sense. */
-function settings() {
+export function settings() {
   const pick = (name) => (CHOICES[name].includes(state[name]) ? state[name] : EXPERIMENTS.plateau[name]);
   return { rate: pick("rate"), activation: pick("act"), start: pick("init") };
 }

@@ -5,7 +5,7 @@ import { values } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
 import { brief } from "../base/numbers.js";
 import { entry, words } from "../base/words.js";
-import { LAB, pixels } from "../model/small_net.js";
+import { EPOCH, LAB, pixels } from "../model/small_net.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
 import { liveChart } from "../widgets/live_chart.js";
@@ -28,21 +28,23 @@ export function labFigure() {
 function threeCharts() {
   const number = (v) => (v < 100 ? v.toFixed(3) : brief(v));
   const percent = (v) => `${(100 * v).toFixed(1)} %`;
+  const mean = words("lab.mean", { n: EPOCH });
+  const ofTraining = { note: words("lab.mean_of_training", { mean }) };
   const named = (name, role, dashed = false) => ({ name, label: words(`lab.curves.${name}`), role, dashed });
   const loss = liveChart(
     words("lab.loss"),
     [named("before", "plain", true), named("loss", "output"), named("held_loss", "input", true)],
     {
-      ...{ from: 0, to: 3, text: number, ticks: [0, 1, 2, 3].map((y) => [y, String(y)]) },
+      ...{ ...ofTraining, from: 0, to: 3, text: number, ticks: [0, 1, 2, 3].map((y) => [y, String(y)]) },
       guess: [Math.log(CLASSES), words("training.curves.guessing", { n: CLASSES })],
     },
   );
   const right = liveChart(words("lab.right"), [named("right", "output"), named("held_right", "input", true)], {
-    ...{ from: 0, to: 1, text: percent, ticks: [0, 0.5, 1].map((y) => [y, `${100 * y} %`]) },
+    ...{ ...ofTraining, from: 0, to: 1, text: percent, ticks: [0, 0.5, 1].map((y) => [y, `${100 * y} %`]) },
     guess: [1 / CLASSES, words("lab.chance")],
   });
   const sizes = liveChart(words("lab.sizes"), [named("kernels", "kernel"), named("dense", "gradient", true)], {
-    ...{ from: 1e-5, to: 1, log: true, text: brief, ticks: [1e-4, 0.01, 1].map((y) => [y, String(y)]) },
+    ...{ note: mean, from: 1e-5, to: 1, log: true, text: brief, ticks: [1e-4, 0.01, 1].map((y) => [y, String(y)]) },
   });
   const root = div("lab-charts", loss, right, sizes);
   const show = (run, before) => {

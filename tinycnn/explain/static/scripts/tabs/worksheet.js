@@ -8,6 +8,7 @@ import { button } from "../widgets/controls.js";
 import { origin } from "../widgets/labels.js";
 import { lettered } from "../widgets/shortcuts.js";
 import { columnExercise, outputExercise, partialsExercise, pixelsExercise, weightsExercise } from "./worksheet_conv.js";
+import { firstStepExercise, slopesExercise } from "./worksheet_lab.js";
 import { confusionExercise, shapesExercise, sizesExercise } from "./worksheet_net.js";
 import { partsOf } from "./worksheet_parts.js";
 
@@ -19,6 +20,7 @@ const EXERCISES = {
   network: [shapesExercise],
   backward: [weightsExercise, pixelsExercise],
   training: [confusionExercise],
+  lab: [firstStepExercise, slopesExercise],
 };
 
 /** The sheet, in the place of a tab; show(tab) fills it and says whether that tab has one and it is asked for. */

@@ -6,18 +6,7 @@ import { sum } from "../base/numbers.js";
 import { state } from "../base/state.js";
 import { words } from "../base/words.js";
 import { className, SILENT } from "../model/samples.js";
-import { spread } from "./worksheet_parts.js";
-
-function headed(names, rows) {
-  const head = h(
-    "tr",
-    {},
-    names.map((name) => h("th", { scope: "col" }, name)),
-  );
-  return h("table", { class: "sheet-table" }, h("thead", {}, head), h("tbody", {}, rows));
-}
-
-const cells = (list) => list.map((one) => h("td", {}, one));
+import { cells, headed, spread } from "./worksheet_parts.js";
 
 /** How many windows fit: cases of the engine's table, other ones after a slider has moved. */
 export function sizesExercise({ box }) {

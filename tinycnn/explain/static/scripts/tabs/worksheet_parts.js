@@ -42,6 +42,19 @@ export function partsOf(solved) {
   };
 }
 
+/** A table under the names of its columns. */
+export function headed(names, rows) {
+  const head = h(
+    "tr",
+    {},
+    names.map((name) => h("th", { scope: "col" }, name)),
+  );
+  return h("table", { class: "sheet-table" }, h("thead", {}, head), h("tbody", {}, rows));
+}
+
+/** A row's cells. */
+export const cells = (list) => list.map((one) => h("td", {}, one));
+
 /** `count` of the numbers below `all`, `first` among them, far from each other. */
 export function spread(all, count, first) {
   const step = Math.floor(all / count) + 1;

@@ -8,7 +8,7 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [320, 136, 44, 19, 7, 8];
 
 /**
  * A chart of lines [{name, role, dashed}] over steps.  ticks: [[y, text]]; from and to bound y, and what lies beyond
- * stays at the edge; log: in powers of ten; guess: [y, text], a dotted line; text(y) is what the legend says.
+ * stays at the edge; log: in powers of ten; note: what stands behind the title; guess: [y, text], a dotted line; text(y) is what the legend says.
  * show({name: points}, until) draws them, for steps from 0 to `until`.
  */
 export function liveChart(title, lines, options) {
@@ -24,7 +24,12 @@ export function liveChart(title, lines, options) {
     parts.map((part) => part.curve),
   );
   const legends = parts.map((part) => part.legend);
-  const root = h("figure", { class: "panel" }, h("figcaption", {}, h("b", {}, title), legends), drawing);
+  const root = h(
+    "figure",
+    { class: "panel" },
+    h("figcaption", {}, h("b", {}, title, " ", span("dims", options.note)), legends),
+    drawing,
+  );
   root.show = (all, until) => {
     const across = (x) => LEFT + (x / until) * (WIDTH - LEFT - RIGHT);
     const said = parts.map((part) => part.show(all[part.name] ?? [], across, height, options.text));
