@@ -8,7 +8,7 @@ from tinycnn import explain
 pytestmark = pytest.mark.browser
 Keys = pytest.importorskip("selenium.webdriver", reason='no selenium; pip install "tinycnn[browser]"').Keys
 
-STEPS = 15
+STEPS = 16
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,8 @@ ACTS = {
     12: step(2),
     13: answer("9"),
     14: slider(0, Keys.HOME),
-    15: lambda reader, browser: reader.press(browser.one('[aria-label="shift right"]')),
+    15: lambda reader, browser: reader.press(browser.button("The same with ReLU")),
+    16: lambda reader, browser: reader.press(browser.one('[aria-label="shift right"]')),
 }
 
 
@@ -166,7 +167,7 @@ def test_a_wrong_answer_is_told_why_and_may_be_changed(lesson, quiet):
 
 
 def test_every_step_has_a_link_and_the_tour_goes_on_where_it_was_left(lesson, quiet):
-    for number in (5, 9, 15):
+    for number in (5, 9, 16):
         quiet.open(lesson, f"tour={number}", reload=True)
         assert quiet.one(".tour-count").text == f"Step {number} of {STEPS}"
     title, address = quiet.one(".tour h2").text, quiet.hash
@@ -175,7 +176,7 @@ def test_every_step_has_a_link_and_the_tour_goes_on_where_it_was_left(lesson, qu
     quiet.one("#tab-slide").click()  # one looks elsewhere
     assert quiet.find(".tour") == []
     quiet.one("#home").click()
-    quiet.button("Go on with the tour, step 15").click()
+    quiet.button("Go on with the tour, step 16").click()
     assert quiet.one(".tour h2").text == title
     quiet.driver.back()
     quiet.driver.back()
@@ -192,6 +193,19 @@ def test_a_step_is_reached_by_its_number_in_the_address_of_the_open_page(lesson,
     quiet.driver.back()
     quiet.wait(lambda: quiet.one('[role="tabpanel"]').get_attribute("id") == "panel-size")
     assert quiet.find(".tour") == []
+
+
+def test_the_step_on_the_plateau_shows_both_curves_when_its_trainings_are_over(lesson, quiet):
+    """It begins with the sigmoid's training; the one with ReLU is drawn beside it."""
+    quiet.open(lesson, "tour=15", reload=True)
+    at_end = lambda: quiet.js("return document.querySelector('[data-steps]')?.dataset.steps") == "400"  # noqa: E731
+    quiet.wait(at_end, 120)
+    quiet.button("The same with ReLU").click()
+    assert quiet.one(".tour .because").text
+    quiet.wait(lambda: at_end() and quiet.find(".legend-item.plain"), 120)
+    texts = [item.text.split() for item in quiet.find(".lab figure:first-child .legend-item")]
+    losses = {" ".join(name): float(number) for *name, number in texts}
+    assert losses["before"] > 1.5 * losses["training"]
 
 
 def test_the_first_screen_leads_to_the_tour_and_to_every_tab(lesson, quiet):

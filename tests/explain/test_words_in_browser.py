@@ -147,7 +147,7 @@ def test_no_step_of_the_tour_has_a_word_that_no_table_has(strange, quiet):
     quiet.open(strange, reload=True)
     found = set(forgotten(quiet))
     quiet.one(".start-buttons .primary").click()
-    for _ in range(15):
+    for _ in range(16):
         found.update(forgotten(quiet))
         for answer in quiet.find(".tour .answer"):
             answer.click()

@@ -1,10 +1,11 @@
 // steps: what the tour shows, asks for and explains, from one number of the output to what learning is.
 
 import { DATA, values } from "../base/data.js";
-import { entry, filled } from "../base/words.js";
+import { entry, filled, words } from "../base/words.js";
 import { outputSize } from "../model/conv.js";
 import { currentConv } from "../model/convolutions.js";
 import { className } from "../model/samples.js";
+import { LAB } from "../model/small_net.js";
 import { twin } from "../model/twin.js";
 import { question } from "../tabs/answers.js";
 
@@ -157,6 +158,17 @@ function endSteps() {
       light: ".kernels",
       done: ({ step }) => step === 0,
     }),
+    stepOf(
+      "plateau",
+      {
+        tab: "lab",
+        when: () => Boolean(values(LAB.images)),
+        state: { act: "sigmoid", init: "small", rate: "0.1", ran: 400 },
+        light: '[data-experiment="relu"]',
+        done: ({ act, ran }) => act === "relu" && ran > 0,
+      },
+      { relu: words("lab.experiments.relu") },
+    ),
     stepOf("learnt", {
       tab: "edit",
       when: () => !twin.unknownLayer(),
