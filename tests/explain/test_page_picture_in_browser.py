@@ -146,6 +146,10 @@ def test_a_training_is_saved_with_its_kernels_curves_and_numbers(page, quiet, sa
     points = "return [...document.querySelectorAll('.lab .curve')].map((e) => e.getAttribute('points'))"
     assert curves == [line for line in quiet.js(points) if line] and len(curves) == 6
     assert curves[0].count(",") == 45  # a point for each step
+    pen = lambda line: (line.get("stroke"), "stroke-dasharray" in line.keys())  # noqa: E731
+    lines = [line for line in root.iter(f"{SVG}line") if float(line.get("x2")) - float(line.get("x1")) == 18]
+    drawn = [line for line in root.iter(f"{SVG}polyline") if line.get("points")]
+    assert [pen(line) for line in lines] == [pen(line) for line in drawn]  # the legends' pieces of line
     texts = " ".join(t.text for t in root.iter(f"{SVG}text"))
     for told in [e.text for e in quiet.find(".lab .legend-item")] + [quiet.one(".say").text]:
         assert told in texts

@@ -29,6 +29,7 @@ function walk(element, out) {
   else if (element.tagName === "svg") add(out, chartDrawing(element, box), box);
   else {
     drawBox(style, box, out);
+    if (element.matches(".legend-item")) add(out, lineOf(element, box), box);
     for (const child of element.childNodes) {
       if (child.nodeType === 1) walk(child, out);
       else if (child.nodeType === 3) drawText(child, element, out);
@@ -51,6 +52,15 @@ function drawBox(style, box, out) {
   } else if (sides[2] > 0) {
     add(out, svg("line", { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, ...line(sides[2]) }), box);
   }
+}
+
+/** The piece of line before a name in a legend, which is the style sheet's. */
+function lineOf(element, { left, top, bottom }) {
+  const style = getComputedStyle(element, "::before");
+  const [y, x2] = [(top + bottom) / 2, left + parseFloat(style.width) * (element.currentCSSZoom ?? 1)];
+  const dashes = style.borderTopStyle === "dashed" ? { "stroke-dasharray": "6 4" } : {};
+  const pen = { ...colour("stroke", style.borderTopColor), "stroke-width": parseFloat(style.borderTopWidth) };
+  return svg("line", { x1: left, x2, y1: y, y2: y, ...pen, ...dashes });
 }
 
 /** A text, line by line, in its font, as wide as it is here whatever fonts the reader has. */
