@@ -14,6 +14,7 @@ from tinycnn.geometry import output_size
 
 IMAGE = np.array([[1.0, 0, 2], [3, 1, 0], [0, 2, 4]])  # of lesson 1, to be convolved by hand
 KERNEL = np.array([[1.0, 2], [0, -1]])
+PLACES = [["top left", "top right"], ["bottom left", "bottom right"]]
 
 
 def slide(image: Array, kernel: Array) -> Array:
@@ -54,7 +55,7 @@ def lesson1_by_hand(sums: Any) -> Verdict:
         if not np.array_equal(right, found) and np.array_equal(wrong, found):
             return Verdict(name, [hint])
     if (off := np.argwhere(found != right)).size:
-        where = " and ".join(f"{('top', 'bottom')[i]} {('left', 'right')[j]}" for i, j in off)
+        where = " and ".join(PLACES[i][j] for i, j in off)
         return Verdict(name, [f"look at {where} again: four products, pixel times what lies on it, then their sum"])
     return Verdict(name, because="Four products and their sum, four times: that is all that a convolution does.")
 
@@ -142,7 +143,7 @@ def lesson6_inverse(stride: Any, height: Any, width: Any) -> Verdict:
     if stride < k:
         return Verdict(name, ["windows overlap: a pixel that was copied more than once comes back more than once"])
     counts = [{i * stride + u for i in range((n - k) // stride + 1) for u in range(k)} for n in (height, width)]
-    lost = [f"the {side}" for side, n, used in zip(("height", "width"), (height, width), counts, strict=True)
+    lost = [side for side, n, used in zip(("the height", "the width"), (height, width), counts, strict=True)
             if len(used) < n]  # fmt: skip
     if lost and stride > k and max(height, width) > k:
         return Verdict(name, ["windows leave gaps: a pixel that no window covers does not come back"])

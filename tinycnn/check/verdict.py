@@ -14,6 +14,7 @@ from tinycnn.autograd.arguments import NUMERIC
 from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
 from tinycnn.grading.cases import equal
+from tinycnn.grading.language import translated
 from tinycnn.grading.marking import StudentError, difference, explain, guarded, not_numbers
 
 TO_DO = "nothing is there yet; put your own in place of the three dots"
@@ -23,7 +24,7 @@ TO_DO = "nothing is there yet; put your own in place of the three dots"
 class Verdict:
     """What is said of an answer: `passed`, and the `hints` that are given where it is not right.
 
-    Its repr is the text to read; `because` is what a right answer is told.
+    Its repr is the text to read, in the language that was chosen; `because` is what a right answer is told.
     """
 
     name: str
@@ -36,11 +37,11 @@ class Verdict:
         return not self.hints
 
     def __repr__(self) -> str:
-        lines = [f"-> {hint}" for hint in self.hints] or [self.because]
+        lines = [f"-> {translated(hint)}" for hint in self.hints] or [translated(self.because)]
         text = [
             fill(line, 100, initial_indent="  ", subsequent_indent="     " if self.hints else "  ") for line in lines
         ]
-        return "\n".join([f"{self.name}: {'right' if self.passed else 'not yet'}", *text])
+        return "\n".join([f"{translated(self.name)}: {translated('right' if self.passed else 'not yet')}", *text])
 
 
 def unfinished(answer: object) -> bool:

@@ -1,8 +1,9 @@
 """lessons: all lessons as notebooks, with the page whose tabs they name, in one folder.
 
-Read in this order: run, notebooks, folder.
+Read in this order: run, notebooks, cells, folder.
 """
 
+import json
 import site
 import sysconfig
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 from tinycnn.cli.notebook import Cell, as_notebook, read_cells
 from tinycnn.cli.options import to_path
 from tinycnn.cli.parser import add_command
+from tinycnn.cli.printed import in_language
 from tinycnn.explain import lesson_page
-from tinycnn.explain.words import FIRST, languages, table
+from tinycnn.explain.words import FIRST, languages, say, table
 from tinycnn.files import write_atomically
 
 TEXT = """write the lessons as notebooks
@@ -25,7 +27,9 @@ EXAMPLES = """examples:
   tinycnn lessons --lang vi
 """
 PAGE = "lesson.html"
-TABS = {"en": "the tab {name} of the page", "vi": "thẻ {name} của trang"}  # how a lesson names its tab
+SPEAK = """import tinycnn.check
+
+tinycnn.check.language("{lang}")"""  # the first cell in another language
 
 
 def add(commands: Any) -> None:
@@ -33,7 +37,9 @@ def add(commands: Any) -> None:
     parser = add_command(commands, "lessons", run, TEXT, EXAMPLES)
     parser.add_argument("--out", type=to_path, metavar="DIR", help="the folder to write into (default: lessons)")
     parser.add_argument("--only", type=int, nargs="+", metavar="N", help="the numbers of some lessons (default: all)")
-    parser.add_argument("--lang", choices=languages(), help="the language of their texts (default: en)")
+    parser.add_argument(
+        "--lang", choices=languages(), help="the language of their texts, and of what they print (default: en)"
+    )
 
 
 def run(out: Path = Path("lessons"), only: list[int] | None = None, lang: str = FIRST) -> None:
@@ -79,7 +85,10 @@ def text_of(program: Path, lang: str) -> Path:
 
 
 def cells(program: Path, lang: str) -> list[Cell]:
-    """A lesson's cells, with the texts of a language, and its tab as a link into the page beside the notebook."""
+    """A lesson's cells, with the texts of a language, and its tab as a link into the page beside the notebook.
+
+    In another language than the first, what the cells print is in it as well, and a cell has the checks speak it.
+    """
     found = read_cells(program.read_text(encoding="utf-8"))
     if lang != FIRST:
         texts = read_cells(text_of(program, lang).read_text(encoding="utf-8"))
@@ -87,14 +96,25 @@ def cells(program: Path, lang: str) -> list[Cell]:
             file = text_of(program, lang)
             raise ValueError(f"lessons: {file} has {len(texts)} texts, expected one for each of {program.name}")
         others = iter(texts)
-        found = [next(others) if cell.text else cell for cell in found]
+        found = [next(others) if cell.text else cell for cell in in_language(found, printed(program, lang))]
+        first = next((k for k, cell in enumerate(found) if not cell.text), 0)
+        found.insert(first, Cell(False, SPEAK.format(lang=lang)))
     return [cell._replace(source=linked(cell.source, lang)) if cell.text else cell for cell in found]
+
+
+def printed(program: Path, lang: str) -> dict[str, str]:
+    """The table of what a lesson prints, in a language.  ValueError where there is none."""
+    path = program.with_name(f"printed_{lang}.json")
+    tables: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if program.stem not in tables:
+        raise ValueError(f"lessons: {path} has no table of what {program.name} prints; add {program.stem!r} to it")
+    return tables[program.stem]
 
 
 def linked(text: str, lang: str) -> str:
     """A text whose tab of the page can be pressed."""
     for key, tab in table(lang)["tabs"].items():
-        name = TABS[lang].format(name=tab["name"])
+        name = say(lang, "command.tab", name=tab["name"])
         text = text.replace(name, f"[{name}]({PAGE}#tab={key})")
     return text
 

@@ -37,17 +37,21 @@ def guarded(student: Student) -> Student:
         try:
             return student(*arguments)
         except (Exception, SystemExit) as error:
-            raise StudentError(f"it raised {type(error).__name__}: {error}{_place(error)}") from error
+            raise StudentError(_told(error)) from error
 
     call.__name__ = getattr(student, "__name__", "your function")
     return call
 
 
-def _place(error: BaseException) -> str:
-    """The last line of the student's own file on the way to an error, as " (line 7: y[n] = 1)"."""
+def _told(error: BaseException) -> str:
+    """An error in words, with the last line of the student's own file on the way to it, as "... (line 7: y[n] = 1)"."""
     frames = traceback.extract_tb(error.__traceback__)[1:]  # the first is the caller's own
     own = [frame for frame in frames if frame.filename == frames[0].filename]
-    return f" (line {own[-1].lineno}{': ' + own[-1].line if own[-1].line else ''})" if own else ""
+    text = f"it raised {type(error).__name__}: {error}"
+    if not own:
+        return text
+    place = f"{own[-1].lineno}{': ' + own[-1].line if own[-1].line else ''}"
+    return f"{text} (line {place})"
 
 
 def run(student: Student, case: Case) -> tuple[Array, Callable[[Array], Any] | None]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from textwrap import fill
 from typing import Any
 
+from tinycnn.grading.language import translated
+
 
 @dataclass
 class Mark:
@@ -38,7 +40,8 @@ class Mark:
 class Report:
     """The grade of a convolution: `passed`, what was found in `forward` and `backward`, and `seconds` by name.
 
-    Its repr is the text to read, `score` a number for a notebook's grader, as_json() a file's content for others.
+    Its repr is the text to read, in the language that was chosen, `score` a number for a notebook's grader, as_json() a
+    file's content for others.
     backward is None where the function returned none; seconds are {} unless forward is right.
     """
 
@@ -76,10 +79,11 @@ class Report:
             parts["backward"] = ["not handed in: return y and a function backward(dy) -> dx, dw, db"]
         if self.seconds:
             parts["speed"] = [self._speed()]
-        text = [f"{self.name}: {'well done' if self.passed else 'not yet'}"]
+        text = [f"{self.name}: {translated('well done' if self.passed else 'not yet')}"]
         for part, lines in parts.items():
             for k, line in enumerate(lines):
-                text.append(fill(line, 100, initial_indent=f"  {'' if k else part:10}", subsequent_indent=" " * 15))
+                indent = f"  {'' if k else translated(part):10}"
+                text.append(fill(translated(line), 100, initial_indent=indent, subsequent_indent=" " * 15))
         return "\n".join(text)
 
     def _speed(self) -> str:
