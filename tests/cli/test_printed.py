@@ -32,7 +32,11 @@ def code(text):
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_language_has_a_table_of_every_lesson(name):
+    assert (FOLDER / f"{name}.json").exists(), "what the checks say is not there"
     assert list(table(name)) == [path.stem for path in PROGRAMS]
+    assert {stem: set(texts) for stem, texts in table(name).items()} == {
+        stem: set(texts) for stem, texts in table("vi").items()
+    }
     assert len(notebooks(folder(), None, name)) == len(PROGRAMS)  # all that is printed is there, and nothing else
 
 

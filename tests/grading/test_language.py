@@ -122,8 +122,8 @@ def test_a_verdict_and_a_report_are_printed_in_it_and_keep_their_hints():
 
 
 def test_a_language_that_is_not_there_is_refused():
-    with pytest.raises(ValueError, match=r"language: there is no language 'xx', expected one of en, vi"):
-        language("xx")
+    with pytest.raises(ValueError, match=r"language: there is no language 'no', expected one of en, .*vi"):
+        language("no")
 
 
 def test_another_language_is_another_file(tmp_path, monkeypatch):
