@@ -74,7 +74,8 @@ export function slopesExercise({ box }) {
     return `${decimal(y)} · (1 − ${decimal(y)}) = ${slope}; ${slope} · ${factor(d)} = ${product}`;
   };
   const [slope, times] = [say("slope"), say("back")];
-  const names = [h("i", {}, "z"), h("i", {}, "dy"), "sigmoid(z)", slope, times, "ReLU(z)", slope, times];
+  const of = (name) => `${words(`lab.activations.${name}`)}(z)`;
+  const names = [h("i", {}, "z"), h("i", {}, "dy"), of("sigmoid"), slope, times, of("relu"), slope, times];
   return {
     by: "browser",
     title: say("title"),
