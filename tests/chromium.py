@@ -29,6 +29,14 @@ IN_SIGHT = """
     // no scrolling that is not needed: the browser then moves the mouse once more by itself, a little later
     if (box.top < 0 || box.bottom > floor) arguments[0].scrollIntoView({block: 'center'});
 """
+GO = """
+    // to another state of the open page, which takes it up when it is told, some time after the address has changed
+    const [state, done] = arguments;
+    document.activeElement.blur();
+    if (new URL('#' + state, location.href).hash === location.hash) return done();
+    addEventListener('hashchange', () => done(), {once: true});
+    location.hash = state;
+"""
 VISIBLE = """
     const how = {opacityProperty: true, visibilityProperty: true};
     const seen = (e) => e.checkVisibility(how) && [...e.getClientRects()].some((box) => box.width && box.height);
@@ -106,7 +114,7 @@ class Browser:
             self.load(path.as_uri(), state, check or path not in self.checked)
             self.checked.add(path)
         else:
-            self.js("document.activeElement.blur(); location.hash = arguments[0]", state)
+            self.driver.execute_async_script(GO, state)
             self.wait(lambda: self.js("return !arguments[0] || location.hash.length > 1", state))
         return self
 

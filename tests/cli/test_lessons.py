@@ -44,9 +44,11 @@ def test_it_says_how_to_open_them(tmp_path, capsys):
     assert main(["lessons", "--out", str(tmp_path / "a"), "--only", "2"]) == 0
     out = tmp_path / "a"
     assert capsys.readouterr().out == (
-        f"wrote 1 notebook and lesson.html into {out}; open them with: jupyter lab {out}\n"
+        f"wrote lesson.html and notebooks (1) into {out}; open them with: jupyter lab {out}\n"
     )
     assert sorted(path.name for path in out.iterdir()) == ["02_padding_stride_size.ipynb", "lesson.html"]
+    assert main(["lessons", "--out", str(tmp_path / "b"), "--only", "2", "--lang", "vi"]) == 0
+    assert capsys.readouterr().out.startswith("đã ghi lesson.html và 1 notebook vào ")
 
 
 @pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)

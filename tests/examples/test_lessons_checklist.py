@@ -90,7 +90,8 @@ QUESTIONS = {
         Place(
             ("10", "What is lost on the way"), "what arrives at the first layer is a product of many factors below 1"
         ),
-        Place(("learning",), "behind several of them the first kernels hardly move, and learning stalls"),
+        Place(("plateau",), "every gradient is multiplied by the slope of the sigmoid, 1/4 at most"),
+        Place(("plateau",), "its slope is 1 wherever it is above 0"),
     ],
     "What does a learning step change?": [
         Place(("08", "Training, the whole of it"), "a step moves every weight a little against its own"),

@@ -58,7 +58,7 @@ def test_the_selfcheck_works_in_slices_and_lets_the_page_answer_in_between(page,
     assert found["selfcheck"] == "pass"
     assert 0 < int(found["largest"]) <= WORK
     assert int(found["slices"]) >= 1e7 / WORK
-    assert found["turns"] >= int(found["slices"]) / 10  # browsers make timers in timers wait for 4 ms: some slices each
+    assert found["turns"] >= int(found["slices"]) / 2
 
 
 CORRUPTIONS = {

@@ -58,8 +58,7 @@ def run(out: Path = Path("lessons"), only: list[int] | None = None, lang: str = 
     for name, book in books.items():
         write_atomically(out / name, book.encode())
     lesson_page(out / PAGE, lang)
-    count = f"{len(books)} notebook{'' if len(books) == 1 else 's'}"
-    print(f"wrote {count} and {PAGE} into {out}; open them with: jupyter lab {out}")
+    print(say(lang, "command.notebooks", page=PAGE, count=len(books), folder=out))
 
 
 def notebooks(place: Path, only: list[int] | None, lang: str) -> dict[str, str]:
