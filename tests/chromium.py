@@ -33,9 +33,10 @@ GO = """
     // to another state of the open page, which takes it up when it is told, some time after the address has changed
     const [state, done] = arguments;
     document.activeElement.blur();
-    if (new URL('#' + state, location.href).hash === location.hash) return done();
-    addEventListener('hashchange', () => done(), {once: true});
-    location.hash = state;
+    addEventListener('popstate', () => done(), {once: true});
+    const same = new URL('#' + state, location.href).hash === location.hash; // which may be behind what is shown
+    if (same) dispatchEvent(new PopStateEvent('popstate'));
+    else location.hash = state;
 """
 VISIBLE = """
     const how = {opacityProperty: true, visibilityProperty: true};
@@ -107,6 +108,8 @@ class Browser:
         screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": touch}
         media = {"prefers_reduced_motion": "reduce", **media}
         features = [{"name": name.replace("_", "-"), "value": value} for name, value in media.items()]
+        away = {"type": "mouseMoved", "x": 0, "y": 0, "button": "none"}  # over nothing that another test has hovered
+        self.driver.execute_cdp_cmd("Input.dispatchMouseEvent", away)
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
         self.driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
