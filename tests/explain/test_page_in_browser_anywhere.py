@@ -343,9 +343,10 @@ BELOW = """
 """
 LAYER_STATES = [f"tab={tab}&src={layer}" for tab in ("slide", "im2col", "channels") for layer in ("conv1", "conv2")]
 LAYER_STATES += [f"tab=backward&part={part}&src=conv2" for part in (3, 4)]
+LARGER = [pytest.param(size, marks=pytest.mark.slow) for size in ((1366, 768), (1440, 900))]
 
 
-@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), (1366, 768), (1440, 900)])
+@pytest.mark.parametrize("size", [(1024, 768), (1280, 720), *LARGER])
 @pytest.mark.parametrize("lang", ["en", "vi"])
 def test_figure_and_controls_are_all_in_sight_on_a_desk(lang, size, page, quiet):
     """Of the toy and of LeNet's layers: nothing is scrolled for, and no figure goes on behind the bar."""
@@ -396,7 +397,7 @@ def wide():
     return Sequential(Conv2d(1, 64, 3, stride=3), ReLU(), Conv2d(64, 64, 3, stride=3), Flatten(), Linear(576, 10))
 
 
-LEFT_OUT = [(LeNet, "all", 2), (wide, "gradients", 1)]
+LEFT_OUT = [(LeNet, "all", 2), pytest.param(wide, "gradients", 1, marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize(("make", "what", "image"), LEFT_OUT)
