@@ -118,7 +118,6 @@ class Browser:
             self.checked.add(path)
         else:
             self.driver.execute_async_script(GO, state)
-            self.wait(lambda: self.js("return !arguments[0] || location.hash.length > 1", state))
         return self
 
     def load(self, address, state, check):

@@ -8,8 +8,8 @@ import { entry } from "../base/words.js";
 export const SILENT = ["flatten", "dropout"];
 
 /** What a class is called: in the reader's language, where its table has the name. */
-export function className(k) {
-  const [name, known] = [DATA.classes[k], entry("classes")];
+export function className(k, names = DATA.classes) {
+  const [name, known] = [names[k], entry("classes")];
   return Object.hasOwn(known, name) ? known[name] : name;
 }
 

@@ -13,13 +13,10 @@ export const twin = {
 
   *conv2dWork(x, w, b, options) {
     const [O, CG, KH, KW] = w.shape;
-    const [OH, OW] = [0, 1].map((axis) =>
-      outputSize(
-        x.shape[1 + axis],
-        w.shape[2 + axis],
-        ...["stride", "padding", "dilation"].map((o) => options[o][axis]),
-      ),
-    );
+    const [, H, W] = x.shape;
+    const { stride, padding, dilation } = options;
+    const OH = outputSize(H, KH, stride[0], padding[0], dilation[0]);
+    const OW = outputSize(W, KW, stride[1], padding[1], dilation[1]);
     const out = new Values(new Float64Array(O * OH * OW), [O, OH, OW]);
     for (let o = 0; o < O; o++) {
       const map = out.part(o);

@@ -4,7 +4,8 @@ import { scale } from "../base/colour.js";
 import { values } from "../base/data.js";
 import { div, h, span } from "../base/dom.js";
 import { brief } from "../base/numbers.js";
-import { entry, words } from "../base/words.js";
+import { words } from "../base/words.js";
+import { className } from "../model/samples.js";
 import { EPOCH, LAB, pixels } from "../model/small_net.js";
 import { Grid } from "../widgets/grid.js";
 import { origin } from "../widgets/labels.js";
@@ -89,7 +90,7 @@ function kernelGrids() {
 function garments() {
   const labels = values(LAB.labels).data.subarray(LAB.train);
   const shown = LAB.classes.map((_, k) => labels.indexOf(k));
-  const name = (k) => entry("classes")[LAB.classes[k]];
+  const name = (k) => className(k, LAB.classes);
   const paint = scale("ink", 1);
   const pictures = shown.map((at, k) => {
     const from = (LAB.train + at) * SIDE * SIDE;

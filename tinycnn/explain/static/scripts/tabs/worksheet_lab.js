@@ -3,7 +3,8 @@
 import { values } from "../base/data.js";
 import { h } from "../base/dom.js";
 import { minus } from "../base/numbers.js";
-import { entry, words } from "../base/words.js";
+import { words } from "../base/words.js";
+import { className } from "../model/samples.js";
 import { LAB } from "../model/small_net.js";
 import { twin } from "../model/twin.js";
 import { settings } from "./lab.js";
@@ -28,7 +29,7 @@ export function firstStepExercise({ box }) {
   const p = 1 / LAB.shape.classes;
   const rows = firstBatch().map((count, k) => {
     const gradient = p - count / LAB.batch;
-    return { name: entry("classes")[LAB.classes[k]], count, gradient, after: -rate * gradient };
+    return { name: className(k, LAB.classes), count, gradient, after: -rate * gradient };
   });
   const row = ({ name, count, gradient, after }) =>
     h("tr", {}, h("th", { scope: "row" }, name), cells([String(count), box(decimal(gradient)), box(decimal(after))]));
@@ -64,7 +65,7 @@ export function slopesExercise({ box }) {
     return [decimal(slope), decimal(slope * d)];
   };
   const row = ([z, y, d]) => {
-    const relu = Math.max(z, 0);
+    const relu = twin.each.relu(z);
     const given = [z, d, y].map(decimal);
     const asked = [...back("sigmoid", y, d), decimal(relu), ...back("relu", relu, d)];
     return h("tr", {}, cells([...given, ...asked.map(box)]));
