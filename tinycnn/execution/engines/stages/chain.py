@@ -70,7 +70,7 @@ class Residual(PartStage):
 
     def __init__(self, stage: Stage, x: Values, frame: Two, scratch: Scratch) -> None:
         self.x, self.activation = x, ACTIVATIONS[stage.activation]
-        self.body, self.shortcut = (Chain(way, x, (0, 0), scratch) for way in (stage.body, stage.shortcut))
+        self.body, self.shortcut = (Chain(way, x.read_again(), (0, 0), scratch) for way in (stage.body, stage.shortcut))
         self.owns = self.body.owns | self.shortcut.owns
         self.out = Values(stage.gives, x.images, x.dtype, self.activation.scale, self.activation.shift, frame)
         inner, ways = self.activation.inner, (self.body.out, self.shortcut.out)

@@ -74,6 +74,7 @@ class Conv(PartStage):
         mean = 1 / np.prod(stage.window) if stage.pooling == "AVERAGE" else 1.0
         scale = float(self.activation.scale * mean)  # the buffer holds sums
         self.out = Values(stage.gives, N, x.dtype, scale, self.activation.shift, frame)
+        self.out.read_once = self.activation.slope is None and not pooled
         self.y = _grouped(self.out.y, G)  # (G, O/G, ..., N)
         self.z = aligned((G, O // G, OH, OW, N), x.dtype) if pooled else self.y
         self.A = aligned((G, 1, O // G, KH, C * KW + self.ones), x.dtype, 0)

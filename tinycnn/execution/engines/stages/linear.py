@@ -20,6 +20,7 @@ class Linear(PartStage):
         self.owns = frozenset(map(id, stage.parameters.values()))
         self.activation = ACTIVATIONS[stage.activation]
         self.out = Values(stage.gives, x.images, x.dtype, self.activation.scale, self.activation.shift, frame)
+        self.out.read_once = self.activation.slope is None
         (O, I) = self.weight.shape
         self.inputs = I + (self.bias is not None or x.shift != 0)  # with the row of ones, if there is anything to add
         self.X = x.rows[: self.inputs]  # (I + 1, N)

@@ -40,7 +40,7 @@ class Norm(PartStage):
         self.out = Values(stage.gives, N, x.dtype, scale, self.activation.shift, frame)
         self.y = self.out.y[None]  # (1, C, ..., N)   one group, as tails have them
         self.z = self.y if stage.pooling == "NO_POOL" else aligned((1, C, H, W, N), x.dtype)
-        self.u = aligned((1, C, H, W, N), x.dtype)
+        self.u = x.y[None] if x.read_once else aligned((1, C, H, W, N), x.dtype)
         self.B = aligned((1, C, 1, 1, 1), x.dtype, 0) if self.layer.bias is not None else None
         self.dB = aligned((1, C), x.dtype)
         self.ones = aligned((W * N,), x.dtype, 1)

@@ -29,6 +29,7 @@ class Values:
     scale: float = 1.0
     shift: float = 0.0
     frame: Two = (0, 0)
+    read_once: bool = False  # nobody asks for y again once the next stage has read it, which may write over it
     framed: Array = field(init=False)  # (C, H + 2*PH, W + 2*PW, N)
     y: Array = field(init=False)  # (C, H, W, N), a view of it
     rows: Array = field(init=False)  # (C*H*W + 1, N), where there is no frame
@@ -40,6 +41,12 @@ class Values:
         self.rows[size] = 1
         self.framed = self.rows[:size].reshape(C, H + 2 * PH, W + 2 * PW, N)
         self.y = self.framed[:, PH : PH + H, PW : PW + W]
+
+    def read_again(self) -> "Values":
+        """The same numbers, for one of several stages that read them."""
+        again = copy.copy(self)
+        again.read_once = False
+        return again
 
     def within(self, frame: Two) -> "Values":
         """The same numbers in a frame no wider than theirs, for a stage that pads less than another that reads them."""
