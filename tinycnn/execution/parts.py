@@ -88,10 +88,12 @@ class PartsStep(Step):
                 'strategy "plain"'
             )
         self.steps = 0
+        self.edition, self._known = 0, self._look()  # counts the changes of anything but the parameters' numbers
         self.new_engine: Callable[[], Engine] = lambda: engine(model, loss, self.params)
         self.engine = self.new_engine()  # the calling process's, or its first thread's
         keep_freed_memory()
         self.total = self.flat()  # (P,) the batch's gradient, all parameters one after the other
+        self.lay_out(self.flat(rows=0))
         self.gradients = [Tensor(g) for g in self.split(self.total)]
         self.blas: Callable[[], object] = single_threaded_blas(self)
 
@@ -108,11 +110,15 @@ class PartsStep(Step):
         ends = np.cumsum([p.numel() for p in self.params])
         return [row[end - p.numel() : end].reshape(p.shape) for p, end in zip(self.params, ends, strict=True)]
 
+    def lay_out(self, table: Array) -> None:
+        """From now on the gradients of part k go into row k of this table (K, P)."""
+        self.table, self._rows = table, [self.split(row) for row in table]
+
     def part_size(self, x: Array) -> int:
         """How many examples a part of this batch has: what fits in cache, and less of a small batch."""
         if self.micro_batch is not None:
             return self.micro_batch
-        self.engine.begin()
+        self.engine.begin(self.edition)
         fitting = self.engine.fitting(x)
         return min(fitting, max(LEAST if fitting >= 2 * LEAST else LEAST_LARGE, -(-len(x) // PARTS)))
 
@@ -121,6 +127,19 @@ class PartsStep(Step):
         return np.zeros(parts, note_type(len(self.params)))
 
     # -- running
+
+    def _look(self) -> tuple[Snapshot, list[tuple[Any, ...]]]:
+        """The model and the loss as they are now, but for the parameters' numbers."""
+        return Snapshot(self.model, self.loss), self._kinds()
+
+    def _kinds(self) -> list[tuple[Any, ...]]:
+        return [(p.data.shape, p.data.dtype) for p in self.params]
+
+    def _look_again(self) -> None:
+        """Before each batch: a new edition, where anything has changed since the last look."""
+        known, kinds = self._known
+        if any(known.changes()) or kinds != self._kinds():
+            self.edition, self._known = self.edition + 1, self._look()
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         """Run every part of the batch; for K parts, (table, notes): the gradients (K, P), and a record of each (K,)."""
@@ -133,34 +152,33 @@ class PartsStep(Step):
         x: Array,
         y: Array,
         job: Job,
-        table: Array,
         notes: Array,
         meet: Meet,
         first: int = 0,
     ) -> None:
-        """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and its record.
+        """One worker's share of a job: run the parts `which` of the batch (x, y), each into its row and record.
 
         Where a layer looks at the whole batch, they run side by side, and `meet` the other workers'; part `first`
         moves running statistics.
         """
-        engine.begin()
+        engine.begin(self.edition)
         if self.meets:
-            parts = {k: partial(self._part, engine, k, x, y, job, table, notes) for k in which}
+            parts = {k: partial(self._part, engine, k, x, y, job, notes) for k in which}
             side_by_side(parts, job.examples, first, meet)
             return
         for k in which:
-            self._part(engine, k, x, y, job, table, notes)
+            self._part(engine, k, x, y, job, notes)
 
-    def _part(self, engine: Engine, k: int, x: Array, y: Array, job: Job, table: Array, notes: Array) -> None:
+    def _part(self, engine: Engine, k: int, x: Array, y: Array, job: Job, notes: Array) -> None:
         part, note = cut_into(job.size, job.examples)[k], notes[k]
         note.fill(0)
         if not job.train:
             engine.evaluate(x[part], y[part], job.shares[k], note)
             return
         with random.at(job.random, part.start):
-            engine.train(x[part], y[part], job.shares[k], self.split(table[k]), note)
+            engine.train(x[part], y[part], job.shares[k], self._rows[k], note)
             note["calls"] = random.get_state()[1] - job.random[1]
-        note["norm"] = float(self.xp.linalg.norm(table[k])) if self.doubt else 0.0
+        note["norm"] = float(self.xp.linalg.norm(self.table[k])) if self.doubt else 0.0
 
     def add_up(self, table: Array) -> None:
         """Sum the rows of a batch's table (K, P) into `total`; the table is used up."""
@@ -169,6 +187,7 @@ class PartsStep(Step):
         self.total[...] = table[0]
 
     def _run(self, x: Array, y: Array, train: bool) -> tuple[Array, Array]:
+        self._look_again()
         size = self.part_size(x)
         job = Job(len(y), size, train, random.get_state(), shares(self.loss, to_numpy(y), cut_into(size, len(y))))
         before = Snapshot(self.model, self.loss) if self.doubt else None

@@ -13,7 +13,8 @@ MOST = 64  # examples of a part, unless told otherwise: best for LeNet
 class Engine(Protocol):
     """Computes parts of a batch for one worker, which calls it from one thread at a time.
 
-    `begin` comes before a worker's parts of each batch: since the last time, anything about the model may have changed.
+    `begin` comes before a worker's parts of each batch.  Another edition than the last time says that something about
+    the model has changed, not only its parameters' numbers.
 
     x, y are a part's examples (n, ...) and labels (n, ...) as the step was given them.  share is what the part's mean
     loss counts for in the batch's; 0 where all its labels are ignored.  note is the part's record, see `note_type`.
@@ -21,7 +22,7 @@ class Engine(Protocol):
 
     name: str
 
-    def begin(self) -> None: ...
+    def begin(self, edition: int) -> None: ...
 
     def fitting(self, x: Array) -> int:
         """How many examples like those of x are best computed at once: what fits in cache, MOST at most."""

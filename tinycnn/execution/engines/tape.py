@@ -22,7 +22,7 @@ class TapeEngine:
         self.place = {id(p): i for i, p in enumerate(params)}
         self.meets = meets(model)
 
-    def begin(self) -> None:
+    def begin(self, edition: int) -> None:
         """Nothing is kept, so nothing can be out of date."""
 
     def fitting(self, x: Array) -> int:

@@ -27,7 +27,6 @@ from tinycnn.autograd.tensor import Tensor
 from tinycnn.backend import Array
 from tinycnn.execution.engines.engine import MOST
 from tinycnn.execution.parts import Job, PartsStep, added_up
-from tinycnn.execution.separable import Snapshot
 from tinycnn.execution.teams.world import mpi_runs
 from tinycnn.execution.together import Meet, NotTogether
 
@@ -70,8 +69,7 @@ class ProcessesStep(PartsStep):
             tensor.data = home
         self._team: list[tuple[multiprocessing.process.BaseProcess, Connection]] = []
         self._x = self._y = np.empty(0)
-        self._table = self.flat(rows=0)
-        self._known = Snapshot(self.model, self.loss)  # what the team knows of the model
+        self._told = self.edition  # of the model, which the team knows
         self._closed = False
         processes = f"{self.workers} process{'es' * (self.workers > 1)}"
         self.description = (
@@ -102,13 +100,13 @@ class ProcessesStep(PartsStep):
         found = [error for error in errors if error is not None]
         if found:
             raise next((error for error in found if not isinstance(error, NotTogether)), found[0])
-        return self._table[:K], self._notes[:K]
+        return self.table[:K], self._notes[:K]
 
     def _work(self, worker: int, job: Job, meet: Meet) -> Exception | None:
         """Run this worker's parts of the batch in shared memory; the error, if there was one."""
         x, y, which = self._x[: job.examples], self._y[: job.examples], range(worker, len(job.shares), self.workers)
         try:
-            self.work(self.engine, which, x, y, job, self._table, self._notes, meet)
+            self.work(self.engine, which, x, y, job, self._notes, meet)
         except Exception as error:
             return error
         return None
@@ -166,9 +164,9 @@ class ProcessesStep(PartsStep):
         """Whether the shared batch has room for this one, of its shapes and dtypes, and the team knows the model."""
         return (
             bool(self._team or self.workers == 1)
-            and not any(self._known.changes())
+            and self._told == self.edition
             and len(x) <= len(self._x)
-            and parts <= len(self._table)
+            and parts <= len(self.table)
             and (x.shape[1:], x.dtype, y.shape[1:], y.dtype)
             == (self._x.shape[1:], self._x.dtype, self._y.shape[1:], self._y.dtype)
         )
@@ -176,14 +174,14 @@ class ProcessesStep(PartsStep):
     def _start(self, x: Array, y: Array, K: int) -> None:
         """Make room for batches like this one, of K parts, and fork the team, which inherits it and the model."""
         self._dismiss()
-        self._known = Snapshot(self.model, self.loss)
-        if self.workers > 1 and (unseen := next(self._known.unseen(), None)):
+        self._told, (known, _) = self.edition, self._known
+        if self.workers > 1 and (unseen := next(known.unseen(), None)):
             raise RuntimeError(
                 f"make_step: the workers of processes would each have their own {unseen}, and its changes could not "
                 'be told; use strategy "threads" or "plain"'
             )
         self._x, self._y = shared(x.shape, x.dtype), shared(y.shape, y.dtype)
-        self._table = shared((K, len(self.total)), self.total.dtype)
+        self.lay_out(shared((K, len(self.total)), self.total.dtype))
         notes = self.new_notes(K)
         self._notes = shared(notes.shape, notes.dtype)
         try:

@@ -98,7 +98,6 @@ class RanksStep(PartsStep):
         super().__init__(model, loss, optimizer, self.world.size, micro_batch, engine)
         R, P = self.world.size, len(self.total)
         self.slices = [slice(P * r // R, P * (r + 1) // R) for r in range(R)]  # of the gradient: who adds up what
-        self._table = self.flat(rows=0)
         self._alike = self._closed = False
         self._digests: dict[tuple[int, int], tuple[object, bytes]] = {}  # of data by their ids, and those alive
         places, library = self.world.places(), self.world.library()
@@ -127,18 +126,18 @@ class RanksStep(PartsStep):
             idle = f"{self.world.size - K} of {self.world.size} ranks have nothing to do"
             text = f"ranks: a batch of {len(y)} makes {K} part{'s' * (K > 1)}, and {idle}; try a smaller micro_batch"
             warnings.warn(text, RuntimeWarning, stacklevel=4)
-        if job.train and len(self._table) < K:
-            self._table = self.flat(rows=K)
+        if job.train and len(self.table) < K:
+            self.lay_out(self.flat(rows=K))
         everyones = self._compared(x, y, job)
         meet, first = functools.partial(self._meet, blocks), min(blocks[rank], default=0)
-        self.work(self.engine, blocks[rank], x, y, job, self._table, notes, meet, first)
+        self.work(self.engine, blocks[rank], x, y, job, notes, meet, first)
         self._check_batch(everyones())
         records = {r: notes[block.start : block.stop] for r, block in enumerate(blocks) if block}
         mine = records.pop(rank, None)
         self._records = self.world.begin({} if mine is None else dict.fromkeys(self.world.others, mine), records)
         if not job.train:
             self._records()  # else they come with the gradients
-        return self._table[:K], notes
+        return self.table[:K], notes
 
     def _meet(self, blocks: list[range], rows: Array) -> Array:
         """From the rows of this rank's parts to the sum over the parts of all ranks, which comes to each of them."""

@@ -21,7 +21,6 @@ class ThreadsStep(PartsStep):
 
     def __init__(self, *how: Any) -> None:
         super().__init__(*how)
-        self._table = self.flat(rows=0)
         self._engines = [self.engine, *(self.new_engine() for _ in range(1, self.workers))]
         self._pool = ThreadPoolExecutor(self.workers, "tinycnn") if self.workers > 1 else None
         threads = f"{self.workers} thread{'s' * (self.workers > 1)}"
@@ -29,12 +28,12 @@ class ThreadsStep(PartsStep):
 
     def run_parts(self, x: Array, y: Array, job: Job) -> tuple[Array, Array]:
         K = len(job.shares)
-        if job.train and len(self._table) < K:
-            self._table = self.flat(rows=K)
+        if job.train and len(self.table) < K:
+            self.lay_out(self.flat(rows=K))
         notes = self.new_notes(K)
         if self._pool is None:
-            self.work(self._engines[0], range(K), x, y, job, self._table, notes, added_up)
-            return self._table[:K], notes
+            self.work(self._engines[0], range(K), x, y, job, notes, added_up)
+            return self.table[:K], notes
         hall = Hall(min(K, self.workers), K)
         free: SimpleQueue[int] = SimpleQueue()
         for k in range(K):
@@ -43,17 +42,17 @@ class ThreadsStep(PartsStep):
             every = zip(self._engines, hall.seats, strict=False)
             work = [self._pool.submit(self._meeting, hall, e, seat, x, y, job, notes) for e, seat in every]
         else:
-            shared = x, y, job, self._table, notes, added_up
+            shared = x, y, job, notes, added_up
             work = [self._pool.submit(self.work, e, _taken(free), *shared) for e in self._engines]
         errors = [error for done in work if (error := done.exception())]  # wait for all before anything is raised
         if errors:
             raise next((error for error in errors if not isinstance(error, NotTogether)), errors[0])
-        return self._table[:K], notes
+        return self.table[:K], notes
 
     def _meeting(self, hall: "Hall", engine: Engine, seat: range, x: Array, y: Array, job: Job, notes: Array) -> None:
         """The work of a thread that meets the others, and tells them where it fails."""
         try:
-            self.work(engine, seat, x, y, job, self._table, notes, lambda rows: hall.meet(seat, rows))
+            self.work(engine, seat, x, y, job, notes, lambda rows: hall.meet(seat, rows))
             hall.meet(seat, None)
         except BaseException:
             hall.abort()

@@ -1,4 +1,4 @@
-"""engine: parts of a batch by stages, for one worker; and the watch over what the stages were made for."""
+"""engine: parts of a batch by stages, for one worker."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from tinycnn.execution.engines.engine import MOST, counted
 from tinycnn.execution.engines.stages.head import Head
 from tinycnn.execution.engines.stages.net import PartNet
 from tinycnn.execution.reading import check_model, read_stages
-from tinycnn.execution.separable import Snapshot, meets
+from tinycnn.execution.separable import meets
 from tinycnn.execution.stages import STAGES, UnsupportedModel, each
 from tinycnn.execution.step import Loss
 from tinycnn.functional import cross_entropy
@@ -27,8 +27,8 @@ MOST_KINDS = 4  # of parts whose nets are kept; a run has two sizes for training
 class StagesEngine:
     """Training and evaluation by stages; UnsupportedModel, naming the layer, for what they cannot compute.
 
-    The buffers are made for each size and shape of parts when the first such part comes, and made anew where anything
-    about the model but its parameters' numbers has changed.
+    The buffers are made for each size and shape of parts when the first such part comes, and made anew for another
+    edition of the model.
     """
 
     name = "stages"
@@ -37,21 +37,20 @@ class StagesEngine:
         self.model, self.loss, self.params = model, loss, params
         self.nets: dict[Any, list[tuple[PartNet, Head]]] = {}  # that are idle, by the kind of part
         self.sizes: dict[tuple[int, ...], int] = {}
-        self._look()
+        self._look(edition=0)
 
-    def _look(self) -> None:
+    def _look(self, edition: int) -> None:
         """What the stages are made for, as it is now; UnsupportedModel where they cannot be."""
         check_stages(self.model, self.loss)
         self.nets.clear()
         self.sizes.clear()
-        self.known, self.meets = Snapshot(self.model, self.loss), meets(self.model)
-        self.shapes = [(p.shape, p.data.dtype) for p in self.params]
+        self.edition, self.meets = edition, meets(self.model)
         in_model = {id(p) for p in self.model.parameters()}
         self.wanted = [i for i, p in enumerate(self.params) if p.requires_grad and id(p) in in_model]
 
-    def begin(self) -> None:
-        if any(self.known.changes()) or self.shapes != [(p.shape, p.data.dtype) for p in self.params]:
-            self._look()
+    def begin(self, edition: int) -> None:
+        if edition != self.edition:
+            self._look(edition)
         self.folded: set[int] = set()  # nets that have the weights of this batch, by id
 
     def fitting(self, x: Array) -> int:
