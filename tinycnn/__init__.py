@@ -23,19 +23,18 @@ if _command and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
 import tinycnn.autograd.operators  # what Tensor's operators and methods look up by name
 import tinycnn.autograd.places
 from tinycnn import cuda as cuda
+from tinycnn import elsewhere, random, spelling
 from tinycnn import functional as functional
 from tinycnn import init as init
 from tinycnn import models as models
 from tinycnn import nn as nn
 from tinycnn import optim as optim
-from tinycnn import random, spelling
 from tinycnn.autograd.dlpack import from_dlpack as from_dlpack
 from tinycnn.autograd.gradcheck import gradcheck as gradcheck
 from tinycnn.autograd.tape import no_grad as no_grad
 from tinycnn.autograd.tensor import Parameter as Parameter
 from tinycnn.autograd.tensor import Tensor as Tensor
 from tinycnn.autograd.tensor import tensor as tensor
-from tinycnn.elsewhere import advice as advice
 from tinycnn.functional import abs, cat, clamp, log_softmax, relu, sigmoid, softmax, stack, tanh, where
 from tinycnn.grading import grade as grade
 from tinycnn.nn.summary import summary as summary
@@ -66,4 +65,4 @@ if not TYPE_CHECKING:  # a type checker would take it for a promise that every n
         """Names that are not here, many of them torch's: AttributeError says what to write instead."""
         if name in {module.name for module in pkgutil.iter_modules(globals()["__path__"])}:
             raise AttributeError(f"tinycnn.{name} is loaded when it is asked for; write import tinycnn.{name}")
-        raise AttributeError(advice("tinycnn", name, [*globals(), *__all__]))
+        raise AttributeError(elsewhere.advice("tinycnn", name, [*globals(), *__all__]))
