@@ -125,3 +125,23 @@ def test_an_optimizer_of_another_model_is_refused():
         make_step(model, nn.CrossEntropyLoss(), object())
     both = [*earlier.parameters(), *list(model.parameters())[:1]]  # some of it is enough
     make_step(model, nn.CrossEntropyLoss(), optim.SGD(both, 0.1), "plain").close()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "workers", "micro_batch"), [("plain", 2, None), ("plain", None, 8), ("graph", 1, 1)]
+)
+def test_one_piece_has_no_workers_and_no_parts(strategy, workers, micro_batch):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(ValueError, match=f"workers {workers}, but {strategy} computes the batch in one piece"):
+        make_step(model, nn.CrossEntropyLoss(), optimizer, strategy, workers, micro_batch)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "workers", "micro_batch"), [("auto", 0, None), ("threads", 1, 0), ("plain", -1, 4)]
+)
+def test_numbers_below_one(strategy, workers, micro_batch):
+    model = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
+    optimizer = optim.SGD(model.parameters(), 0.1)
+    with pytest.raises(ValueError, match=f"got micro_batch {micro_batch}, workers {workers}; expected 1 or more"):
+        make_step(model, nn.CrossEntropyLoss(), optimizer, strategy, workers, micro_batch)

@@ -42,6 +42,11 @@ def batch(rng, n):
     return rng.integers(0, 256, (n, 2, 6, 8), dtype=np.uint8), rng.integers(0, 4, n)
 
 
+def parts(strategy):
+    """Two workers, and parts of four images; nothing for plain, which computes a batch in one piece."""
+    return () if strategy == "plain" else (2, 4)
+
+
 def train(strategy, batches, dtype=np.float64, dropout=0.0, loss=None, options=None, **how):
     """Results of every step, then gradients and parameters at the end."""
     model = net(dtype, dropout)
@@ -128,7 +133,9 @@ def test_what_is_no_array_is_named(strategy, rng):
     """As the tensors of a DataLoader, or lists."""
     model = net()
     x, y = batch(rng, 9)
-    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4) as step:
+    with make_step(
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, *parts(strategy)
+    ) as step:
         for run in (step, step.evaluate):
             with pytest.raises(TypeError, match=r"step: x is a tinycnn.Tensor, expected a NumPy .* array; pass x.data"):
                 run(tinycnn.Tensor(x), tinycnn.Tensor(y))
@@ -206,7 +213,7 @@ def test_a_layer_that_is_used_twice_gets_both_gradients(strategy, rng):
     found = []
     for how in ("plain", strategy):
         model = Twice()
-        with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), how, 2, 4) as step:
+        with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), how, *parts(how)) as step:
             step(x, y)
             found.append([p.grad.numpy().copy() for p in model.parameters()])
     for a, b in zip(*found, strict=True):
@@ -219,7 +226,9 @@ def test_evaluation_leaves_everything_as_it_was(strategy, training, rng):
     model = net(dropout=0.5)
     model.train(training)
     before = model.state_dict()
-    with make_step(model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, 2, 4) as step:
+    with make_step(
+        model, nn.CrossEntropyLoss(), optim.SGD(model.parameters(), 0.1), strategy, *parts(strategy)
+    ) as step:
         step.evaluate(*batch(rng, 9))
     assert all(p.grad is None for p in model.parameters())
     assert all(module.training == training for module in model.modules())

@@ -48,9 +48,10 @@ def make_step(
 
     `engine` is what threads, processes and ranks compute parts with: "stages" (see engines/stages) or "tape"; "auto"
     takes stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError
-    for an unknown strategy or engine, or numbers below 1; UnsupportedModel, which names the layer, where graph or
-    stages cannot compute it; RuntimeError where the strategy cannot run here, with the reason.  TypeError or ValueError
-    for an optimizer that moves nothing of the model.
+    for an unknown strategy or engine, for numbers below 1, and for any with "plain" or "graph", which compute a batch
+    in one piece; UnsupportedModel, which names the layer, where graph or stages cannot compute it; RuntimeError where
+    the strategy cannot run here, with the reason.  TypeError or ValueError for an optimizer that moves nothing of the
+    model.
     """
     _check_optimizer(model, optimizer)
     on_gpu = optimizer.params[0].device == "gpu"
@@ -60,6 +61,13 @@ def make_step(
         raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
     if strategy not in STRATEGIES:
         raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
+    if any(number is not None and number < 1 for number in (workers, micro_batch)):
+        raise ValueError(f"make_step: got micro_batch {micro_batch}, workers {workers}; expected 1 or more")
+    if strategy in ("plain", "graph") and (workers, micro_batch) != (None, None):
+        raise ValueError(
+            f"make_step: got micro_batch {micro_batch}, workers {workers}, but {strategy} computes the batch in one "
+            'piece; leave them out, or use strategy "threads" or "processes"'
+        )
     if strategy == "auto" and on_gpu:
         return _fastest_on_gpu(model, loss, optimizer)
     strategy, reason = _fastest(model, loss, workers) if strategy == "auto" else (strategy, "")

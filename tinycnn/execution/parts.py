@@ -68,8 +68,6 @@ class PartsStep(Step):
     ) -> None:
         super().__init__(model, loss, optimizer)
         self.micro_batch = micro_batch
-        if workers < 1 or (micro_batch is not None and micro_batch < 1):
-            raise ValueError(f"make_step: got micro_batch {micro_batch}, workers {workers}; expected 1 or more")
         self.workers = workers
         self.params = optimizer.params
         kinds = {(p.device, str(p.dtype)) for p in self.params}
