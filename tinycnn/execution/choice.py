@@ -57,17 +57,7 @@ def make_step(
     on_gpu = optimizer.params[0].device == "gpu"
     if on_gpu and engine == "stages":
         raise UnsupportedModel('stages: they compute on the CPU, and the parameters are on the GPU; use engine="tape"')
-    if engine not in ("auto", *ENGINES):
-        raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
-    if strategy not in STRATEGIES:
-        raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
-    if any(number is not None and number < 1 for number in (workers, micro_batch)):
-        raise ValueError(f"make_step: got micro_batch {micro_batch}, workers {workers}; expected 1 or more")
-    if strategy in ("plain", "graph") and (workers, micro_batch) != (None, None):
-        raise ValueError(
-            f"make_step: got micro_batch {micro_batch}, workers {workers}, but {strategy} computes the batch in one "
-            'piece; leave them out, or use strategy "threads" or "processes"'
-        )
+    _check_settings(strategy, workers, micro_batch, engine)
     if strategy == "auto" and on_gpu:
         return _fastest_on_gpu(model, loss, optimizer)
     strategy, reason = _fastest(model, loss, workers) if strategy == "auto" else (strategy, "")
@@ -85,6 +75,21 @@ def make_step(
         step = TEAMS[strategy](model, loss, optimizer, workers, micro_batch, made)
     step.description += reason
     return step
+
+
+def _check_settings(strategy: str, workers: int | None, micro_batch: int | None, engine: str) -> None:
+    """Strategy and engine are known, numbers are at least 1, and only given to what works in parts."""
+    if engine not in ("auto", *ENGINES):
+        raise ValueError(f"make_step: engine must be one of auto, {', '.join(ENGINES)}, got {engine!r}")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"make_step: strategy must be one of {', '.join(STRATEGIES)}, got {strategy!r}")
+    if any(number is not None and number < 1 for number in (workers, micro_batch)):
+        raise ValueError(f"make_step: got micro_batch {micro_batch}, workers {workers}; expected 1 or more")
+    if strategy in ("plain", "graph") and (workers, micro_batch) != (None, None):
+        raise ValueError(
+            f"make_step: got micro_batch {micro_batch}, workers {workers}, but {strategy} computes the batch in one "
+            'piece; leave them out, or use strategy "threads" or "processes"'
+        )
 
 
 def _check_optimizer(model: Module, optimizer: Optimizer) -> None:

@@ -145,8 +145,8 @@ def evaluate(trained: Step | Module, batches: Batches) -> tuple[float, float]:
     if not isinstance(trained, Step):
         params: list[Tensor] = [*trained.parameters()] or [Tensor(np.zeros(0, np.float32))]
         alike = {(p.device, p.dtype) for p in params} == {("cpu", params[0].dtype)}
-        strategy = "auto" if alike else "plain"  # on the GPU, compiling kernels would take longer
-        with make_step(trained, CrossEntropyLoss(), SGD(params, lr=0.0), strategy, workers=1) as step:
+        how = ("auto", 1) if alike else ("plain",)  # on the GPU, compiling kernels would take longer
+        with make_step(trained, CrossEntropyLoss(), SGD(params, lr=0.0), *how) as step:
             return evaluate(step, batches)
     check(trained, batches)
     if not len(batches):

@@ -109,6 +109,9 @@ LAYERS = {  # name: (image, layers); in each the gradient of an image is wanted 
     ),
     "normalised by the batch always": ((2, 6, 5), [conv(2, 3, 2), norm(3, track_running_stats=False), relu()]),
     "around": ((3, 6, 7), [residual(conv(3, 3, 3, padding=1), norm(3)), relu(), residual(conv(3, 3, 1)), tanh()]),
+    "flat, then dropped": ((2, 4, 5), [conv(2, 3, 2), relu(), nn.Flatten(), nn.Dropout(0.4), linear(36, 5), tanh()]),
+    "flat, then others": ((2, 4, 5), [conv(2, 3, 2), sigmoid(), nn.Flatten(), nn.GELU(), relu(), linear(36, 5)]),
+    "flat, then around": ((2, 4, 5), [average(2), nn.Flatten(), residual(linear(8, 8), nn.Dropout(0.3)), tanh()]),
     "around, normalised first": (
         (2, 6, 5),
         [conv(2, 3, 2), residual(norm(3), relu(), conv(3, 3, 3, padding=1)), residual(norm(3), shortcut=norm(3))],
@@ -163,6 +166,9 @@ def test_rows_are_normalised_too(rng):
     features = nn.BatchNorm1d(4, momentum=0.0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, 4), features, nn.Sigmoid(), nn.Linear(4, 3)).double()
     assert_equal_to_the_tape(model, rng.standard_normal((5, 3, 4)), rng.integers(0, 3, 5))
+    maps = [nn.Conv2d(2, 3, 2), nn.Sigmoid(), nn.Flatten(), nn.BatchNorm1d(36, momentum=0.0), nn.ReLU()]
+    behind_maps = nn.Sequential(*maps, nn.Linear(36, 3)).double()
+    assert_equal_to_the_tape(behind_maps, rng.standard_normal((5, 2, 4, 5)), rng.integers(0, 3, 5))
     with pytest.raises(ValueError, match="batch_norm: expected more than 1 number a channel in training"):
         outcome(StagesEngine(model, cross_entropy, list(model.parameters())), np.zeros((1, 12)), np.zeros(1, int))
 

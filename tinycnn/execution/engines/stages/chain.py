@@ -36,7 +36,7 @@ class Chain:
         self.stages: list[PartStage] = []
         for i, stage in enumerate(stages):
             behind = frame_for(stages[i + 1 :]) if i + 1 < len(stages) else frame
-            self.stages.append(KINDS[stage.kind](stage, x, behind, scratch))
+            self.stages.append(KINDS[stage.kind](stage, x.as_taken(stage.takes), behind, scratch))
             x = self.stages[-1].out
         self.out = x
         self.owns = frozenset[int]().union(*(stage.owns for stage in self.stages))
@@ -58,7 +58,7 @@ class Chain:
         for i in reversed(range(last, len(self.stages))):
             passed = self.stages[i].backward(d, gradients, pass_on or i > last)
             if passed is not None:
-                d = passed
+                d = passed.reshape(self.stages[i - 1].out.y.shape) if i else passed  # as it was before a Flatten
         return d if pass_on else None
 
 

@@ -48,6 +48,15 @@ class Values:
         again.read_once = False
         return again
 
+    def as_taken(self, shape: Three) -> "Values":
+        """The same numbers in the shape in which a stage takes them: behind a Flatten, as features (C*H*W, 1, 1, N)."""
+        if shape == self.shape:
+            return self
+        flat = copy.copy(self)
+        flat.shape, flat.framed = shape, self.rows[:-1].reshape(*shape, self.images)  # there is no frame
+        flat.y = flat.framed
+        return flat
+
     def within(self, frame: Two) -> "Values":
         """The same numbers in a frame no wider than theirs, for a stage that pads less than another that reads them."""
         (_, H, W), (PH, PW), (h, w) = self.shape, self.frame, frame
