@@ -3,7 +3,7 @@
     python examples/better_lenet.py --recipe deeper --seeds 5      trains from five seeds, and keeps each run there
     python benchmarks/accuracy.py                                  reads them; results/accuracy.md and .png
 
-An accuracy is that of the last epoch on the test images, which nothing was chosen by: no early stop, no best epoch.
+An accuracy is that of the last epoch on the test images: no early stop, no best epoch.
 """
 
 import argparse

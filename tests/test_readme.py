@@ -103,14 +103,9 @@ def test_the_exercises():
     assert all(len(row["accuracies"]) == found["seeds"] == 3 for row in found["rows"])
 
 
-def test_the_small_nets_accuracy():
-    runs = [run for run in json.loads(result("accuracy.json")) if (run["recipe"], run["dataset"]) == ("small", "MNIST")]
-    mean = sum(run["test_acc"] for run in runs) / len(runs)
-    assert f"a net of {runs[0]['parameters']:,} parameters reaches\n{mean:.2%}".replace("%", " %") in TEXT
-    assert f"on MNIST in {runs[0]['epochs']} epochs" in TEXT
-
-
-def test_what_ranks_and_the_books_loop_cost():
-    strong, weak = re.findall(r"^\| (?:strong|weak), 2 of them.*\| ([\d.]+) \|$", result("ranks_scaling.md"), re.M)
-    assert f"two ranks train LeNet at {strong} times the speed of two `processes` (batch 256;\n{weak} with" in TEXT
-    assert f"in {json.loads(result('chapter_time.json'))['ratio']:.2f} of its time" in TEXT
+def test_the_table_of_accuracies(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    accuracy, runs = importlib.import_module("accuracy"), json.loads(result("accuracy.json"))
+    table = accuracy.table(accuracy.grouped(runs))
+    assert table in TEXT and table + "\n" == result("accuracy.md")
+    assert all(run["limit"] is None for run in runs)

@@ -43,8 +43,9 @@ def make_step(
     cannot be forked, if the examples of a batch stay apart in every layer and the loss is the engine's; else "plain".
     With batch normalisation the parts of a batch wait for each other: there "auto" takes them only if by stages.
     On a GPU it is "graph" where that knows the layers, else "plain".  The step's description says which, and why.
-    `workers` is the number of cores unless given, and `micro_batch` the images in a part.  "ranks" is for programs
-    that mpiexec or srun has started several times, and takes its number of workers from there.
+    `workers` is the number of cores unless given, and `micro_batch` the images in a part; where "auto" takes plain or
+    graph, there are none.  "ranks" is for programs that mpiexec or srun has started several times, and takes its number
+    of workers from there.
 
     `engine` is what threads, processes and ranks compute parts with: "stages" (see engines/stages) or "tape"; "auto"
     takes stages where they can read the model and the loss is the engine's.  They differ by rounding alone.  ValueError
