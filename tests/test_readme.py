@@ -103,6 +103,17 @@ def test_the_exercises():
     assert all(len(row["accuracies"]) == found["seeds"] == 3 for row in found["rows"])
 
 
+def test_what_is_said_of_larger_nets(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    growth, found = importlib.import_module("growth"), json.loads(result("growth.json"))
+    assert growth.table("net", found["axes"]["net"], found["workers"]) in result("growth.md")
+    ratios = []
+    for rows in found["axes"]["net"].values():
+        us = {name: growth.medians(answers)[0] for name, answers in rows.items() if name.endswith(", 2")}
+        ratios.append(min(us["PyTorch eager, 2"], us["PyTorch channels_last, 2"]) / us["tinycnn, 2"])
+    assert f"tinycnn has {min(ratios):.2f} to {max(ratios):.2f}\n" in TEXT and found["machine"]["date"] in TEXT
+
+
 def test_the_table_of_accuracies(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     accuracy, runs = importlib.import_module("accuracy"), json.loads(result("accuracy.json"))
