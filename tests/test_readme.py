@@ -120,3 +120,9 @@ def test_the_table_of_accuracies(monkeypatch):
     table = accuracy.table(accuracy.grouped(runs))
     assert table in TEXT and table + "\n" == result("accuracy.md")
     assert all(run["limit"] is None for run in runs)
+
+
+def test_what_ranks_and_the_books_loop_cost():
+    strong, weak = re.findall(r"^\| (?:strong|weak), 2 of them.*\| ([\d.]+) \|$", result("ranks_scaling.md"), re.M)
+    assert f"two ranks train LeNet at {strong} times the speed of two `processes` (batch 256;\n{weak} with" in TEXT
+    assert f"in {json.loads(result('chapter_time.json'))['ratio']:.2f} of its time" in TEXT
